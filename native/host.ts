@@ -1,0 +1,24 @@
+/** The project's own native module: system calls, safe copies, process creation, watchdog. Compiled when first imported. */
+import hostSource from "./host.c" with { type: "text" };
+import { loadNative } from "./index.ts";
+import safecopySource from "./safecopy.c" with { type: "text" };
+import spawnSource from "./spawn.c" with { type: "text" };
+import watchdogSource from "./watchdog.c" with { type: "text" };
+
+/** The compiled functions. Meaning, arguments and results are described at each function in the C files. */
+export const native = loadNative(hostSource + safecopySource + spawnSource + watchdogSource, "host.c", {
+  host_sys3: { args: ["i32", "ptr", "ptr", "ptr"], returns: "i64_fast" },
+  host_sys6: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i64_fast" },
+  safe_install: { args: [], returns: "i64_fast" },
+  safe_copy: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
+  safe_zero: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
+  safe_load32: { args: ["ptr"], returns: "i64_fast" },
+  safe_store32: { args: ["ptr", "i32"], returns: "i64_fast" },
+  safe_cas32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
+  safe_op32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
+  spawn_start: { args: ["ptr"], returns: "i64_fast" },
+  spawn_go: { args: ["ptr"], returns: "i64_fast" },
+  spawn_wait: { args: ["ptr"], returns: "i64_fast" },
+  watchdog_start: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
+  watchdog_stop: { args: ["ptr"], returns: "i64_fast" },
+});

@@ -1,0 +1,238 @@
+/*
+ * The stub of the systrap platform: the only code of ours that runs inside a guest's address space, and three helpers
+ * of the sentry's hot path. The blob between systrap_blob_start and systrap_blob_end is position independent, uses no
+ * stack and no memory it could be fooled by, and is copied into the first stub's ELF image.
+ *
+ * interp:  runs a program of 64-byte operations {nr, a0..a5, child} that lies in memory the guest can only read.
+ *          nr >= 0: that system call; stops at the first error. A clone's child (result 0, child != 0) goes on at `child`.
+ *          nr == -1: report (rdi = operation, rsi = last result) by the notified call NR_COMMAND and go on at the address the sentry answers.
+ *          nr == -2: enter the guest: ud2 raises SIGILL, whose handler reports.
+ * handler: every signal of a guest thread. Reports (signo, siginfo, ucontext, fs base, gs base) by the notified call NR_EVENT;
+ *          the sentry edits the frame and answers 0, or 1 to load FS and GS base from sigcontext.reserved1[0..1] (ucontext + 232).
+ */
+typedef long i64;
+typedef unsigned long u64;
+typedef unsigned int u32;
+
+__asm__(
+    ".text\n"
+    ".balign 16\n"
+    ".globl systrap_blob_start\n"
+    "systrap_blob_start:\n"
+    ".globl systrap_blob_entry\n"
+    "systrap_blob_entry:\n"
+    "  lea systrap_blob_end(%rip), %rbx\n" /* the initial program follows the blob */
+    "1:mov (%rbx), %rax\n"
+    "  cmp $-1, %rax\n"
+    "  je 4f\n"
+    "  cmp $-2, %rax\n"
+    "  je 6f\n"
+    "  mov 8(%rbx), %rdi\n"
+    "  mov 16(%rbx), %rsi\n"
+    "  mov 24(%rbx), %rdx\n"
+    "  mov 32(%rbx), %r10\n"
+    "  mov 40(%rbx), %r8\n"
+    "  mov 48(%rbx), %r9\n"
+    "  syscall\n"
+    "  mov %rax, %r12\n"
+    "  test %rax, %rax\n"
+    "  jnz 2f\n"
+    "  cmpq $0, 56(%rbx)\n"
+    "  jne 3f\n"
+    "2:cmp $-4096, %rax\n"
+    "  ja 4f\n"
+    "  add $64, %rbx\n"
+    "  jmp 1b\n"
+    "3:mov 56(%rbx), %rbx\n"
+    "  jmp 1b\n"
+    "4:mov %rbx, %rdi\n"
+    "  mov %r12, %rsi\n"
+    "  mov $0x7e01, %eax\n"
+    "  syscall\n"
+    ".globl systrap_blob_command\n"
+    "systrap_blob_command:\n"
+    "  mov %rax, %rbx\n"
+    "  jmp 1b\n"
+    "6:ud2\n"
+    ".balign 16\n"
+    ".globl systrap_blob_handler\n"
+    "systrap_blob_handler:\n"
+    "  .byte 0xf3,0x49,0x0f,0xae,0xc2\n" /* rdfsbase %r10 */
+    "  .byte 0xf3,0x49,0x0f,0xae,0xc8\n" /* rdgsbase %r8 */
+    "  mov $0x7e02, %eax\n"
+    "  syscall\n"
+    ".globl systrap_blob_event\n"
+    "systrap_blob_event:\n"
+    "  test %rax, %rax\n"
+    "  jz 7f\n"
+    "  mov 232(%rdx), %rax\n"
+    "  .byte 0xf3,0x48,0x0f,0xae,0xd0\n" /* wrfsbase %rax */
+    "  mov 240(%rdx), %rax\n"
+    "  .byte 0xf3,0x48,0x0f,0xae,0xd8\n" /* wrgsbase %rax */
+    "7:add $8, %rsp\n"
+    ".globl systrap_blob_restorer\n"
+    "systrap_blob_restorer:\n"
+    "  mov $15, %eax\n"
+    "  syscall\n"
+    "  ud2\n"
+    ".balign 16\n"
+    ".globl systrap_blob_end\n"
+    "systrap_blob_end:\n");
+
+extern char systrap_blob_start[] __attribute__((visibility("hidden")));
+extern char systrap_blob_command[] __attribute__((visibility("hidden")));
+extern char systrap_blob_handler[] __attribute__((visibility("hidden")));
+extern char systrap_blob_event[] __attribute__((visibility("hidden")));
+extern char systrap_blob_restorer[] __attribute__((visibility("hidden")));
+extern char systrap_blob_end[] __attribute__((visibility("hidden")));
+
+static i64 systrap_sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
+{
+	i64 ret;
+	register i64 r10 __asm__("r10") = d;
+	register i64 r8 __asm__("r8") = e;
+	register i64 r9 __asm__("r9") = f;
+	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* Writes {address, size, command, handler, event, restorer} of the blob; the last four as offsets from its start. */
+i64 systrap_blob(u64 *out)
+{
+	out[0] = (u64)systrap_blob_start;
+	out[1] = systrap_blob_end - systrap_blob_start;
+	out[2] = systrap_blob_command - systrap_blob_start;
+	out[3] = systrap_blob_handler - systrap_blob_start;
+	out[4] = systrap_blob_event - systrap_blob_start;
+	out[5] = systrap_blob_restorer - systrap_blob_start;
+	return 0;
+}
+
+/* Copies between memory of the sentry and slots, both always mapped. */
+i64 systrap_copy(char *dst, char *src, i64 n)
+{
+	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
+	return 0;
+}
+
+/* A raw host system call, negative errno. */
+i64 systrap_call(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
+{
+	return systrap_sys6(nr, a, b, c, d, e, f);
+}
+
+/* SECCOMP_IOCTL_NOTIF_RECV into an 80-byte buffer, which the kernel wants zeroed. */
+i64 systrap_recv(i64 fd, u64 *notif)
+{
+	int i;
+	for (i = 0; i < 10; i++)
+		notif[i] = 0;
+	return systrap_sys6(16, fd, 0xc0502100, (i64)notif, 0, 0, 0);
+}
+
+/* SECCOMP_IOCTL_NOTIF_SEND: the call `id` (two halves) returns `val`, which is not a host error. */
+i64 systrap_send(i64 fd, u64 idlo, u64 idhi, i64 val)
+{
+	u64 resp[3];
+	resp[0] = (idhi << 32) | idlo;
+	resp[1] = val;
+	resp[2] = 0;
+	return systrap_sys6(16, fd, 0xc0182101, (i64)resp, 0, 0, 0);
+}
+
+/*
+ * Waits on the epoll at most timeout_ns (negative: for ever). When the listener is ready (epoll data 0) receives one
+ * notification. Returns the number of epoll events (16 at most, 12 bytes each in evs), with bit 16 set when notif is valid; or -errno.
+ */
+i64 systrap_wait(i64 epfd, i64 listener, u64 *notif, char *evs, i64 timeout_ns)
+{
+	i64 i, n, ts[2];
+	if (timeout_ns <= 0) {
+		n = systrap_sys6(232, epfd, (i64)evs, 16, timeout_ns < 0 ? -1 : 0, 0, 0);
+	} else {
+		ts[0] = timeout_ns / 1000000000;
+		ts[1] = timeout_ns % 1000000000;
+		n = systrap_sys6(441, epfd, (i64)evs, 16, (i64)ts, 0, 0);
+	}
+	if (n <= 0)
+		return n;
+	for (i = 0; i < n; i++) {
+		if (*(u32 *)(evs + i * 12 + 4) == 0) {
+			if (systrap_recv(listener, notif) == 0)
+				return n | 0x10000;
+			return n;
+		}
+	}
+	return n;
+}
+
+struct systrap_pollfd {
+	int fd;
+	short events, revents;
+};
+
+/*
+ * Receives the next notification while a command is under way: 0 with notif valid, 1 when there was none after all, -ESRCH
+ * (-3) when the stub behind pidfd is gone, else -errno.
+ */
+i64 systrap_await(i64 listener, i64 pidfd, u64 *notif)
+{
+	struct systrap_pollfd p[2];
+	i64 n;
+	p[0].fd = listener;
+	p[0].events = 1;
+	p[0].revents = 0;
+	p[1].fd = pidfd;
+	p[1].events = 1;
+	p[1].revents = 0;
+	n = systrap_sys6(7, (i64)p, 2, -1, 0, 0, 0);
+	if (n < 0)
+		return n;
+	if (p[0].revents & 1)
+		return systrap_recv(listener, notif) == 0 ? 0 : 1;
+	if (p[1].revents)
+		return -3;
+	return 1;
+}
+
+/*
+ * Starts the first stub: a child that shares our memory until its exec of the image (vfork rules; it uses our stack but does
+ * not return). All signals stay blocked across the exec; the stub unblocks them. Returns the pid, or -errno (the child's too).
+ */
+i64 systrap_spawn(i64 image_fd)
+{
+	i64 pid;
+	volatile i64 err = 0;
+	u64 all = ~0ul, old = 0;
+	u64 stack_limit[2];
+	char *argv[2];
+	char *envv[1];
+	argv[0] = "runsc-stub";
+	argv[1] = 0;
+	envv[0] = 0;
+	stack_limit[0] = 8ul << 20;
+	stack_limit[1] = 8ul << 20;
+	systrap_sys6(14, 0, (i64)&all, (i64)&old, 8, 0, 0);
+	/*
+	 * clone(CLONE_VM | CLONE_VFORK | SIGCHLD), inline: the child's calls reuse the stack below this frame, so the parent must not
+	 * have a return address there.
+	 */
+	__asm__ volatile("xor %%esi, %%esi; xor %%edx, %%edx; xor %%r10d, %%r10d; xor %%r8d, %%r8d; syscall"
+			 : "=a"(pid)
+			 : "a"(56l), "D"(0x4111l)
+			 : "rsi", "rdx", "r10", "r8", "rcx", "r11", "memory");
+	if (pid == 0) {
+		systrap_sys6(135, 0x0040000, 0, 0, 0, 0, 0); /* personality(ADDR_NO_RANDOMIZE): the stub's layout is ours to choose */
+		systrap_sys6(160, 3, (i64)stack_limit, 0, 0, 0, 0); /* RLIMIT_STACK decides where the vDSO goes */
+		systrap_sys6(33, image_fd, 1023, 0, 0, 0, 0);
+		systrap_sys6(436, 0, 1022, 0, 0, 0, 0);
+		systrap_sys6(436, 1024, 0xffffffffu, 0, 0, 0, 0);
+		systrap_sys6(72, 1023, 2, 1, 0, 0, 0);
+		err = systrap_sys6(322, 1023, (i64) "", (i64)argv, (i64)envv, 0x1000, 0);
+		systrap_sys6(231, 127, 0, 0, 0, 0, 0);
+	}
+	systrap_sys6(14, 2, (i64)&old, 0, 8, 0, 0);
+	if (err < 0)
+		return err;
+	return pid;
+}

@@ -1,0 +1,124 @@
+import { TaskExitDead } from "./task.ts";
+import type { Kernel } from "./kernel.ts";
+import type { RunState } from "./run_state.ts";
+import type { Task } from "./task.ts";
+
+/** Tasks run and timers expired per turn, so that neither starves the other or the platform. */
+const TASKS_PER_TURN = 64;
+const TIMERS_PER_TURN = 64;
+/** A sleep is cut to this many ns while garbage may be worth collecting: only then the loop knows that it is idle. */
+const GC_IDLE_NS = 200_000_000;
+/** Events after which a collection is worth its milliseconds. */
+const GC_EVENTS = 20_000;
+
+/** The sandbox's life: events, timers, jobs and tasks, until the first process is gone. */
+export function runLoop(k: Kernel): number {
+  for (;;) {
+    k.heartbeat?.beat();
+    runTasks(k);
+    runJobs(k);
+    if (k.panicked !== null) throw k.panicked;
+    if (isFinished(k)) return k.globalInit?.exitStatus ?? 0;
+    let timeout = 0;
+    if (k.timers.heap.length > 0) {
+      const now = k.monotonicNow();
+      if (k.timers.next() <= now) runTimers(k, now);
+      else if (isIdle(k)) timeout = k.timers.next() - now;
+    } else if (isIdle(k)) {
+      timeout = -1;
+    }
+    if (timeout !== 0 && !isIdle(k)) timeout = 0;
+    if (timeout === 0) k.eventsSinceGC += poll(k, 0);
+    else sleep(k, timeout);
+    if (k.panicked !== null) throw k.panicked;
+  }
+}
+
+/** Whether nothing is left to do without an event. */
+function isIdle(k: Kernel): boolean {
+  return (k.runQueue.count === 0 || k.pauseCount > 0) && k.jobs.length === 0;
+}
+
+/** Whether the first process and everything that could outlive it is gone. */
+function isFinished(k: Kernel): boolean {
+  const init = k.globalInit;
+  if (init === null) return k.stopRequested && k.tasks.all.size === 0;
+  return init.leader.exitState === TaskExitDead;
+}
+
+/** Sleeps until something happens; collects garbage once the loop turns out to be idle. */
+function sleep(k: Kernel, timeout: number): void {
+  k.heartbeat?.idle();
+  if (k.eventsSinceGC >= GC_EVENTS && (timeout < 0 || timeout > GC_IDLE_NS)) {
+    const n = poll(k, GC_IDLE_NS);
+    k.eventsSinceGC += n;
+    // A descriptor's listener may have made work without an event being counted.
+    if (n > 0 || !isIdle(k)) return;
+    k.heartbeat?.beat();
+    Bun.gc(true);
+    k.eventsSinceGC = 0;
+    return;
+  }
+  k.eventsSinceGC += poll(k, timeout);
+}
+
+/** One hand-off of events. A throw out of it is a sentry bug: platformEvent catches what tasks throw. */
+function poll(k: Kernel, timeout: number): number {
+  try {
+    return k.platform.poll(timeout);
+  } catch (e) {
+    k.panic(e, null);
+    return 0;
+  }
+}
+
+/** Expires timers that are due. */
+function runTimers(k: Kernel, now: number): void {
+  try {
+    k.timers.runDue(now, TIMERS_PER_TURN);
+  } catch (e) {
+    k.panic(e, null);
+  }
+}
+
+/** Runs every job once. */
+function runJobs(k: Kernel): void {
+  const n = k.jobs.length;
+  if (n === 0) return;
+  const jobs = k.jobs.splice(0, n);
+  for (const j of jobs) {
+    try {
+      if (j.run()) k.jobs.push(j);
+    } catch (e) {
+      k.panic(e, null);
+    }
+  }
+}
+
+/** Executes the run states of tasks on the run queue. */
+function runTasks(k: Kernel): void {
+  if (k.pauseCount > 0) return;
+  let n = k.runQueue.count;
+  if (n > TASKS_PER_TURN) n = TASKS_PER_TURN;
+  while (n-- > 0 && k.pauseCount === 0) {
+    const t = k.runQueue.shift();
+    if (t === null) return;
+    t.queued = false;
+    if (t.stopCount === 0) runTask(k, t);
+  }
+}
+
+/** Executes run states of a task until it parks. */
+export function runTask(k: Kernel, t: Task): void {
+  k.current = t;
+  try {
+    let s: RunState | null = t.runState;
+    while (s !== null) {
+      t.runState = s;
+      s = s.execute(t);
+    }
+  } catch (e) {
+    k.panic(e, t);
+  }
+  k.current = null;
+}

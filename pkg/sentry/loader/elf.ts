@@ -1,0 +1,68 @@
+import * as elf from "../../abi/linux/elf.ts";
+import type { FileDescription } from "../vfs/index.ts";
+import { readFull } from "./read.ts";
+
+/** The fields of an ELF header that the loader uses. */
+export interface ElfHeader {
+  type: number;
+  entry: number;
+  phoff: number;
+  phentsize: number;
+  phnum: number;
+}
+
+/** One program header. 64-bit fields are exact below 2^53 and at least 2^53 otherwise: never valid then. */
+export interface ProgramHeader {
+  type: number;
+  flags: number;
+  offset: number;
+  vaddr: number;
+  filesz: number;
+  memsz: number;
+  align: number;
+}
+
+/** Reads an unsigned 64-bit little-endian field as a number. */
+export function getU64(v: DataView, off: number): number {
+  return v.getUint32(off + 4, true) * 4294967296 + v.getUint32(off, true);
+}
+
+/** Decodes a header; null when the file is not an x86-64 executable or shared object. Linux looks at no more than this. */
+export function parseHeader(buf: Uint8Array): ElfHeader | null {
+  if (buf.length < elf.SIZEOF_EHDR) return null;
+  const v = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+  if (v.getUint32(0, true) !== elf.ELF_MAGIC) return null;
+  const type = v.getUint16(elf.E_TYPE, true);
+  if (type !== elf.ET_EXEC && type !== elf.ET_DYN) return null;
+  if (v.getUint16(elf.E_MACHINE, true) !== elf.EM_X86_64) return null;
+  return {
+    type,
+    entry: getU64(v, elf.E_ENTRY),
+    phoff: getU64(v, elf.E_PHOFF),
+    phentsize: v.getUint16(elf.E_PHENTSIZE, true),
+    phnum: v.getUint16(elf.E_PHNUM, true),
+  };
+}
+
+/** Reads the program headers; null when their description or the file is too short. */
+export function readProgramHeaders(file: FileDescription, h: ElfHeader): ProgramHeader[] | null {
+  if (h.phentsize !== elf.SIZEOF_PHDR) return null;
+  const size = h.phnum * elf.SIZEOF_PHDR;
+  if (size === 0 || size > elf.ELF_MAX_PHDRS_SIZE) return null;
+  const buf = new Uint8Array(size);
+  if (readFull(file, buf, size, h.phoff) !== size) return null;
+  const v = new DataView(buf.buffer);
+  const out: ProgramHeader[] = [];
+  for (let p = 0; p < size; p += elf.SIZEOF_PHDR) {
+    out.push({
+      type: v.getUint32(p + elf.P_TYPE, true),
+      flags: v.getUint32(p + elf.P_FLAGS, true),
+      offset: getU64(v, p + elf.P_OFFSET),
+      vaddr: getU64(v, p + elf.P_VADDR),
+      filesz: getU64(v, p + elf.P_FILESZ),
+      memsz: getU64(v, p + elf.P_MEMSZ),
+      align: getU64(v, p + elf.P_ALIGN),
+    });
+  }
+  return out;
+}

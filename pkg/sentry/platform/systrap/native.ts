@@ -1,0 +1,24 @@
+import { loadNative, type NativeFunctions, type NativeSymbol } from "../../../../native/index.ts";
+import source from "../../../../native/systrap.c" with { type: "text" };
+
+const symbols = {
+  systrap_blob: { args: ["ptr"], returns: "i64_fast" },
+  systrap_copy: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
+  systrap_call: {
+    args: ["i64_fast", "i64_fast", "i64_fast", "i64_fast", "i64_fast", "i64_fast", "i64_fast"],
+    returns: "i64_fast",
+  },
+  systrap_recv: { args: ["i64_fast", "ptr"], returns: "i64_fast" },
+  systrap_send: { args: ["i64_fast", "i64_fast", "i64_fast", "i64_fast"], returns: "i64_fast" },
+  systrap_wait: { args: ["i64_fast", "i64_fast", "ptr", "ptr", "i64_fast"], returns: "i64_fast" },
+  systrap_await: { args: ["i64_fast", "i64_fast", "ptr"], returns: "i64_fast" },
+  systrap_spawn: { args: ["i64_fast"], returns: "i64_fast" },
+} as const satisfies Record<string, NativeSymbol>;
+
+/** The native functions of the platform (native/systrap.c). All return a value >= 0 or a negative errno. */
+export type SystrapNative = NativeFunctions<typeof symbols>;
+
+/** Compiles native/systrap.c. Must be called before the sentry leaves the host's root. */
+export function loadSystrapNative(): SystrapNative {
+  return loadNative(source, "systrap.c", symbols);
+}

@@ -1,0 +1,228 @@
+import { ptr } from "bun:ffi";
+import { stateType } from "../../../state/index.ts";
+import type { SystrapNative } from "./native.ts";
+
+/*
+ * Layout of a stub process, the same in all of them. Guests own everything below STUB_BASE; the host's vvar and vdso lie above.
+ */
+
+/** Where the stub's text starts; one past the highest guest address. */
+export const STUB_BASE = 0x7fff_0000_0000;
+/** The read-only page group through which the sentry gives commands. */
+export const COMMAND_BASE = STUB_BASE + 0x1_0000;
+/** Bytes of the command area of one stub. */
+export const COMMAND_SIZE = 0x4000;
+/** Where the signal stacks of guest threads are; slot i at SLOT_BASE + i * SLOT_SIZE in whatever stub the thread lives. */
+export const SLOT_BASE = STUB_BASE + 0x1000_0000;
+/** Bytes of a slot: one signal frame with AVX-512 state needs 4 KiB, nested forged frames must not reach a neighbour's. */
+export const SLOT_SIZE = 0x4000;
+/** Guest threads that can exist at a time. */
+export const MAX_SLOTS = 0x4000;
+/** Stub processes that can exist at a time. */
+export const MAX_STUBS = 0x2000;
+/** Notified call number of a command report. */
+export const NR_COMMAND = 0x7e01;
+/** Notified call number of a signal report. */
+export const NR_EVENT = 0x7e02;
+/** Descriptors in every stub. */
+export const STUB_MEMFD = 1;
+export const STUB_MEMORY_FILE = 2;
+/** The host signal that interrupts a guest thread: it has no other use in a stub, which has no children. */
+export const SIGNAL_INTERRUPT = 10;
+
+/** Host signals whose handler is the stub's. */
+const HANDLED_SIGNALS = [4, 5, 7, 8, 11, 31, SIGNAL_INTERRUPT];
+
+const BPF_LD_W_ABS = 0x20;
+const BPF_JEQ = 0x15;
+const BPF_JGE = 0x35;
+const BPF_RET = 0x06;
+const SECCOMP_RET_KILL_PROCESS = 0x80000000;
+const SECCOMP_RET_TRAP = 0x00030000;
+const SECCOMP_RET_ERRNO_ENOSYS = 0x00050000 | 38;
+const SECCOMP_RET_USER_NOTIF = 0x7fc00000;
+const SECCOMP_RET_ALLOW = 0x7fff0000;
+const AUDIT_ARCH_X86_64 = 0xc000003e;
+const OFFSET_NR = 0;
+const OFFSET_ARCH = 4;
+const OFFSET_IP_LOW = 8;
+const OFFSET_IP_HIGH = 12;
+
+/** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit rt_sigreturn arch_prctl execveat clone3). */
+export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 15, 158, 322, 435] as const;
+/** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close). */
+const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3] as const;
+/** Calls a guest thread may make from the blob without us: rt_sigreturn. */
+const BLOB_SYSCALLS = [15] as const;
+
+type Insn = readonly [code: number, jt: number, jf: number, k: number];
+
+/** if (A == any of values) return action; A holds the call number and keeps it. */
+function retIfAny(values: readonly number[], action: number): Insn[] {
+  return values.flatMap((v): Insn[] => [
+    [BPF_JEQ, 0, 1, v],
+    [BPF_RET, 0, 0, action],
+  ]);
+}
+
+/** Jumps over `body` unless the instruction pointer is in the stub's text page. */
+function ifBlob(body: Insn[]): Insn[] {
+  const low = STUB_BASE % 4294967296;
+  const high = Math.floor(STUB_BASE / 4294967296);
+  return [
+    [BPF_LD_W_ABS, 0, 0, OFFSET_IP_HIGH],
+    [BPF_JEQ, 0, body.length + 4, high],
+    [BPF_LD_W_ABS, 0, 0, OFFSET_IP_LOW],
+    [BPF_JGE, 0, body.length + 2, low],
+    [BPF_JGE, body.length + 1, 0, low + 0x1000],
+    [BPF_LD_W_ABS, 0, 0, OFFSET_NR],
+    ...body,
+  ];
+}
+
+/** The filter of every stub thread: everything is notified but what needs registers (trapped) and the blob's own calls. */
+export function stubFilter(): Insn[] {
+  return [
+    [BPF_LD_W_ABS, 0, 0, OFFSET_ARCH],
+    [BPF_JEQ, 1, 0, AUDIT_ARCH_X86_64],
+    [BPF_RET, 0, 0, SECCOMP_RET_ERRNO_ENOSYS],
+    ...ifBlob([
+      ...retIfAny(BLOB_SYSCALLS, SECCOMP_RET_ALLOW),
+      ...retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_ALLOW),
+      [BPF_RET, 0, 0, SECCOMP_RET_USER_NOTIF],
+    ]),
+    [BPF_LD_W_ABS, 0, 0, OFFSET_NR],
+    ...retIfAny(TRAPPED_SYSCALLS, SECCOMP_RET_TRAP),
+    [BPF_RET, 0, 0, SECCOMP_RET_USER_NOTIF],
+  ];
+}
+
+/** What guest threads have on top: a jump to the blob's system call instruction with a command thread's call kills the stub. */
+export function guestFilter(): Insn[] {
+  return [
+    ...ifBlob(retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_KILL_PROCESS)),
+    [BPF_RET, 0, 0, SECCOMP_RET_ALLOW],
+  ];
+}
+
+/** One operation of a command program: system call number (or OP_REPORT, OP_ENTER), up to six arguments, where a child goes on. */
+export type Op = readonly [nr: number, a0?: number, a1?: number, a2?: number, a3?: number, a4?: number, a5?: number, child?: number];
+/** Ends a program: report to the sentry. */
+export const OP_REPORT: Op = [-1];
+/** Ends a new thread's program: raise the signal that makes the first frame. */
+export const OP_ENTER: Op = [-2];
+/** Bytes of an operation. */
+export const OP_SIZE = 64;
+
+/** Writes an operation into words (two an argument), starting at word `at`. */
+export function encodeOp(words: Uint32Array, at: number, op: Op): void {
+  for (let i = 0; i < 8; i++) {
+    const v = op[i] ?? 0;
+    words[at + 2 * i] = v;
+    words[at + 2 * i + 1] = Math.floor(v / 4294967296);
+  }
+}
+
+/** Addresses inside a stub that the sentry needs. */
+export class StubImage {
+  static readonly stateType = stateType("systrap.StubImage", [], ["bytes", "commandIP", "eventIP", "secondProgram", "guestFprog"]);
+  /** The ELF file. */
+  readonly bytes: Uint8Array;
+  /** Instruction pointer of a command report and of a signal report. */
+  readonly commandIP: number;
+  readonly eventIP: number;
+  /** The program to run after the first report. */
+  readonly secondProgram: number;
+  /** struct sock_fprog of the guest threads' filter. */
+  readonly guestFprog: number;
+
+  /** Lays out one page: ELF header, blob, initial programs, filters, signal actions. */
+  constructor(native: SystrapNative) {
+    const info = new Uint32Array(12);
+    native.systrap_blob(ptr(info));
+    const at = (i: number): number => (info[2 * i + 1] ?? 0) * 4294967296 + (info[2 * i] ?? 0);
+    const blobSize = at(1);
+    const image = new Uint8Array(0x1000);
+    const words = new Uint32Array(image.buffer);
+    const view = new DataView(image.buffer);
+    const u64 = (off: number, v: number): void => {
+      view.setUint32(off, v % 4294967296, true);
+      view.setUint32(off + 4, Math.floor(v / 4294967296), true);
+    };
+    // The blob follows the ELF header and one program header; the initial program must follow the blob (the entry code finds it there).
+    const blob = 0x80;
+    native.systrap_copy(ptr(image) + blob, at(0), blobSize);
+    const entry = STUB_BASE + blob;
+    this.commandIP = entry + at(2);
+    this.eventIP = entry + at(4);
+    const program = blob + blobSize;
+    const data = 0x800;
+    const filterN = data + 0x100;
+    const insns = stubFilter();
+    const filterG = filterN + insns.length * 8;
+    const guest = guestFilter();
+    const writeFilter = (off: number, list: Insn[]): void => {
+      list.forEach(([code, jt, jf, k], i) => {
+        view.setUint16(off + i * 8, code, true);
+        view.setUint8(off + i * 8 + 2, jt);
+        view.setUint8(off + i * 8 + 3, jf);
+        view.setUint32(off + i * 8 + 4, k, true);
+      });
+    };
+    writeFilter(filterN, insns);
+    writeFilter(filterG, guest);
+    // data: +0 empty signal set, +8 struct kernel_sigaction, +0x40 and +0x50 the two sock_fprogs.
+    u64(data + 8, entry + at(3));
+    u64(data + 16, 0x4 | 0x08000000 | 0x04000000 | 0x10000000); // SA_SIGINFO | SA_ONSTACK | SA_RESTORER | SA_RESTART
+    u64(data + 24, entry + at(5));
+    view.setUint32(data + 32, 0xffffffff, true);
+    view.setUint32(data + 36, 0xffffffff, true);
+    view.setUint16(data + 0x40, insns.length, true);
+    u64(data + 0x48, STUB_BASE + filterN);
+    view.setUint16(data + 0x50, guest.length, true);
+    u64(data + 0x58, STUB_BASE + filterG);
+    this.guestFprog = STUB_BASE + data + 0x50;
+    const ops: Op[] = [
+      [157, 38, 1], // prctl(PR_SET_NO_NEW_PRIVS)
+      [157, 1, 9], // prctl(PR_SET_PDEATHSIG, SIGKILL)
+      ...HANDLED_SIGNALS.map((sig): Op => [13, sig, STUB_BASE + data + 8, 0, 8]),
+      [14, 2, STUB_BASE + data, 0, 8], // rt_sigprocmask(SIG_SETMASK, empty)
+      [317, 1, 8 | 32, STUB_BASE + data + 0x40], // seccomp(SET_MODE_FILTER, NEW_LISTENER | WAIT_KILLABLE_RECV): descriptor 0
+      OP_REPORT,
+    ];
+    const second: Op[] = [
+      [9, COMMAND_BASE, COMMAND_SIZE, 1, 0x11, STUB_MEMFD, 0], // mmap(PROT_READ, MAP_SHARED | MAP_FIXED)
+      [3, 0],
+      OP_REPORT,
+    ];
+    if (program + (ops.length + second.length) * OP_SIZE > data || filterG + guest.length * 8 > 0x1000) {
+      throw new Error("systrap: the stub image does not fit its page");
+    }
+    ops.forEach((op, i) => {
+      encodeOp(words, (program + i * OP_SIZE) / 4, op);
+    });
+    const secondAt = program + ops.length * OP_SIZE;
+    second.forEach((op, i) => {
+      encodeOp(words, (secondAt + i * OP_SIZE) / 4, op);
+    });
+    this.secondProgram = STUB_BASE + secondAt;
+    // ELF header: ET_EXEC, EM_X86_64, one PT_LOAD of the page, read and execute.
+    image.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]);
+    view.setUint16(16, 2, true);
+    view.setUint16(18, 62, true);
+    view.setUint32(20, 1, true);
+    u64(24, entry);
+    u64(32, 64);
+    view.setUint16(52, 64, true);
+    view.setUint16(54, 56, true);
+    view.setUint16(56, 1, true);
+    view.setUint32(64, 1, true);
+    view.setUint32(68, 5, true);
+    u64(64 + 16, STUB_BASE);
+    u64(64 + 24, STUB_BASE);
+    u64(64 + 32, 0x1000);
+    u64(64 + 40, 0x1000);
+    u64(64 + 48, 0x1000);
+    this.bytes = image;
+  }
+}

@@ -1,0 +1,379 @@
+import { ptr, toArrayBuffer } from "bun:ffi";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import { stateType } from "../../../state/index.ts";
+import type { File } from "../../memmap/index.ts";
+import type { AddressSpace, Context, ContextOwner, FDListener } from "../platform.ts";
+import { SystrapContext } from "./context.ts";
+import {
+  COMMAND_BASE,
+  COMMAND_SIZE,
+  encodeOp,
+  NR_COMMAND,
+  OP_ENTER,
+  OP_REPORT,
+  OP_SIZE,
+  type Op,
+  SLOT_BASE,
+  SLOT_SIZE,
+  STUB_BASE,
+  STUB_MEMFD,
+  STUB_MEMORY_FILE,
+} from "./stub.ts";
+import type { SystrapPlatform } from "./systrap.ts";
+
+const SYS_close = 3;
+const SYS_mmap = 9;
+const SYS_mprotect = 10;
+const SYS_munmap = 11;
+const SYS_ioctl = 16;
+const SYS_clone = 56;
+const SYS_wait4 = 61;
+const SYS_kill = 62;
+const SYS_sigaltstack = 131;
+const SYS_prctl = 157;
+const SYS_seccomp = 317;
+const SYS_pidfd_open = 434;
+const SIGKILL = 9;
+const ESRCH = 3;
+const ENOMEM = 12;
+const PR_SET_PDEATHSIG = 1;
+const WALL = 0x40000000;
+const MAP_SHARED = 0x01;
+const MAP_FIXED = 0x10;
+const MAP_POPULATE = 0x8000;
+const MAP_NORESERVE = 0x4000;
+const CLONE_PARENT = 0x8000;
+const SIGCHLD = 17;
+// CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
+const THREAD_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000;
+const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
+/** Lowest address a guest can map; below is never mapped, so that a null pointer faults. */
+const MIN_ADDRESS = 0x10000;
+
+// The command area: operations of a batch, then the program of a child, then data.
+const BATCH_OPS = 192;
+const CHILD_OP = 200;
+const DATA_WORD = (COMMAND_SIZE - 256) / 4;
+const DATA_BASE = COMMAND_BASE + COMMAND_SIZE - 256;
+const CHILD_BASE = COMMAND_BASE + CHILD_OP * OP_SIZE;
+const OP_WORDS = OP_SIZE / 4;
+
+/** A stub process: the host side of one guest address space. Its first thread only carries out commands. */
+export class Subprocess implements AddressSpace, FDListener {
+  static readonly stateType = stateType(
+    "systrap.Subprocess",
+    [],
+    [
+      "platform",
+      "pid",
+      "pidfd",
+      "region",
+      "area",
+      "commandLow",
+      "commandHigh",
+      "lastResult",
+      "ops",
+      "batching",
+      "batchFDs",
+      "batchFiles",
+      "contexts",
+      "idle",
+      "dead",
+      "releasing",
+    ],
+  );
+  readonly platform: SystrapPlatform;
+  pid = 0;
+  pidfd = -1;
+  /** Index of the command area in the stub memfd. */
+  readonly region: number;
+  /** The command area, which no guest can write. */
+  readonly area: Uint32Array;
+  /** The command thread's unanswered report. */
+  commandLow = 0;
+  commandHigh = 0;
+  /** Result of the last operation carried out. */
+  lastResult = 0;
+  /** Operations collected and not yet carried out. */
+  ops = 0;
+  batching = 0;
+  /** Descriptors donated for the collected operations, closed at their end. */
+  batchFDs: number[] = [];
+  batchFiles: number[] = [];
+  /** All threads that live, parked ones included. */
+  contexts: SystrapContext[] = [];
+  idle: SystrapContext[] = [];
+  dead = false;
+  releasing = false;
+
+  constructor(platform: SystrapPlatform, region: number) {
+    this.platform = platform;
+    this.region = region;
+    this.area = new Uint32Array(toArrayBuffer(asPointer(platform.regionAddress(region)), 0, COMMAND_SIZE));
+  }
+
+  /** Watches the process that exists now. */
+  attach(pid: number): void {
+    const platform = this.platform;
+    this.pid = pid;
+    this.pidfd = platform.native.systrap_call(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+    if (this.pidfd < 0) throw new Error(`systrap: pidfd_open of stub ${pid}: ${linuxerr.nameOf(-this.pidfd)}`);
+    platform.watchFD(this.pidfd, 1, this);
+  }
+
+  /** Remembers the report that a command thread waits in. */
+  reported(notif: Uint32Array): void {
+    this.commandLow = notif[0] ?? 0;
+    this.commandHigh = notif[1] ?? 0;
+    this.lastResult = (notif[11] ?? 0) * 4294967296 + (notif[10] ?? 0);
+    if (((notif[11] ?? 0) & 0x80000000) !== 0) this.lastResult -= 18446744073709551616;
+  }
+
+  /** Runs the program at `address` in the stub; returns when its command thread reports, with the last result or a negative errno. */
+  run(address: number): number {
+    if (this.dead) return -ESRCH;
+    const platform = this.platform;
+    platform.send(this.commandLow, this.commandHigh, address);
+    if (!platform.awaitReport(this, this.pid)) {
+      this.died();
+      return -ESRCH;
+    }
+    return this.lastResult;
+  }
+
+  /** Adds an operation to the batch. */
+  add(op: Op): void {
+    if (this.ops >= BATCH_OPS - 8 && this.batching >= 0) this.flush();
+    encodeOp(this.area, this.ops * OP_WORDS, op);
+    this.ops++;
+  }
+
+  /** Carries out what was collected. Throws ENOMEM when the host ran out of mappings or memory. */
+  flush(): void {
+    for (const fd of this.batchFDs) {
+      encodeOp(this.area, this.ops * OP_WORDS, [SYS_close, fd]);
+      this.ops++;
+    }
+    this.batchFDs.length = 0;
+    this.batchFiles.length = 0;
+    if (this.ops === 0) return;
+    encodeOp(this.area, this.ops * OP_WORDS, OP_REPORT);
+    this.ops = 0;
+    const r = this.run(COMMAND_BASE);
+    // A dead stub has nothing mapped: every command on it has succeeded as far as memory is concerned.
+    if (r < 0 && r > -4096 && r !== -ESRCH) {
+      if (r === -ENOMEM) throw linuxerr.ENOMEM;
+      throw new Error(`systrap: a command in stub ${this.pid} failed: ${linuxerr.nameOf(-r)}`);
+    }
+  }
+
+  mapFile(addr: number, file: File, offset: number, length: number, at: number, precommit: boolean): void {
+    this.checkRange(addr, length);
+    if (this.dead) return;
+    if (this.ops >= BATCH_OPS - 24 || this.batchFDs.length >= 8) this.flush();
+    const fd = this.descriptor(file);
+    this.add([SYS_mmap, addr, length, at, MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (precommit ? MAP_POPULATE : 0), fd, offset]);
+    if (this.batching === 0) this.flush();
+  }
+
+  unmap(addr: number, length: number): void {
+    this.checkRange(addr, length);
+    if (this.dead) return;
+    this.add([SYS_munmap, addr, length]);
+    if (this.batching === 0) this.flush();
+  }
+
+  protect(addr: number, length: number, at: number): void {
+    this.checkRange(addr, length);
+    if (this.dead) return;
+    // A hole makes mprotect stop there with ENOMEM: the batch goes on by itself after that error.
+    this.flush();
+    encodeOp(this.area, 0, [SYS_mprotect, addr, length, at]);
+    encodeOp(this.area, OP_WORDS, OP_REPORT);
+    const r = this.run(COMMAND_BASE);
+    if (r < 0 && r > -4096 && r !== -ESRCH) {
+      if (r === -ENOMEM) throw linuxerr.ENOMEM;
+      throw new Error(`systrap: mprotect in stub ${this.pid} failed: ${linuxerr.nameOf(-r)}`);
+    }
+  }
+
+  beginBatch(): void {
+    this.batching++;
+  }
+
+  endBatch(): void {
+    this.batching--;
+    if (this.batching === 0) this.flush();
+  }
+
+  /** Stops the sentry rather than let a wrong range reach the stub's own pages. */
+  checkRange(addr: number, length: number): void {
+    if (addr < MIN_ADDRESS - 0x10000 || length <= 0 || addr + length > STUB_BASE || addr % 4096 !== 0 || length % 4096 !== 0) {
+      throw new Error(`systrap: bad range ${addr.toString(16)}+${length.toString(16)}`);
+    }
+  }
+
+  /** The stub's descriptor of a file, donated for this batch unless it is the memory file. */
+  descriptor(file: File): number {
+    const platform = this.platform;
+    if (file.fileID === platform.memoryFileID) return STUB_MEMORY_FILE;
+    const at = this.batchFiles.indexOf(file.fileID);
+    if (at >= 0) return this.batchFDs[at] ?? -1;
+    const addfd = platform.addfd;
+    addfd[0] = this.commandLow;
+    addfd[1] = this.commandHigh;
+    addfd[2] = 0;
+    addfd[3] = file.hostFD();
+    addfd[4] = 0;
+    addfd[5] = 0;
+    const fd = platform.native.systrap_call(SYS_ioctl, platform.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(addfd), 0, 0, 0);
+    if (fd < 0) throw new Error(`systrap: donating descriptor ${file.hostFD()} to stub ${this.pid}: ${linuxerr.nameOf(-fd)}`);
+    this.batchFDs.push(fd);
+    this.batchFiles.push(file.fileID);
+    return fd;
+  }
+
+  newContext(owner: ContextOwner): Context {
+    const reuse = this.idle.pop();
+    if (reuse !== undefined) {
+      reuse.owner = owner;
+      reuse.fresh();
+      return reuse;
+    }
+    if (this.dead) throw linuxerr.ENOMEM;
+    const platform = this.platform;
+    const slot = platform.allocateSlot();
+    const ctx = new SystrapContext(owner, this, slot);
+    const base = SLOT_BASE + slot * SLOT_SIZE;
+    this.flush();
+    // stack_t of the signal stack
+    this.area.fill(0, DATA_WORD, DATA_WORD + 6);
+    this.area[DATA_WORD] = base % 4294967296;
+    this.area[DATA_WORD + 1] = Math.floor(base / 4294967296);
+    this.area[DATA_WORD + 4] = SLOT_SIZE;
+    encodeOp(this.area, CHILD_OP * OP_WORDS, [SYS_sigaltstack, DATA_BASE, 0]);
+    encodeOp(this.area, (CHILD_OP + 1) * OP_WORDS, [SYS_seccomp, 1, 0, platform.image.guestFprog]);
+    encodeOp(this.area, (CHILD_OP + 2) * OP_WORDS, OP_ENTER);
+    encodeOp(this.area, 0, [
+      SYS_mmap,
+      base,
+      SLOT_SIZE,
+      3,
+      MAP_SHARED | MAP_FIXED,
+      STUB_MEMFD,
+      platform.slotOffset(slot),
+    ]);
+    encodeOp(this.area, OP_WORDS, [SYS_clone, THREAD_FLAGS, base + SLOT_SIZE, 0, 0, 0, 0, CHILD_BASE]);
+    encodeOp(this.area, 2 * OP_WORDS, OP_REPORT);
+    const tid = this.run(COMMAND_BASE);
+    if (tid <= 0) {
+      platform.freeSlot(slot);
+      throw linuxerr.fromErrno(tid === -ENOMEM ? ENOMEM : 11);
+    }
+    ctx.hostTID = tid;
+    this.contexts.push(ctx);
+    platform.threads.set(tid, ctx);
+    if (!platform.awaitEntry(ctx)) {
+      this.died();
+      throw linuxerr.ENOMEM;
+    }
+    return ctx;
+  }
+
+  /** A process of its own like this one, which must be the source stub (nothing mapped, no guest threads). */
+  fork(): Subprocess {
+    const platform = this.platform;
+    const child = new Subprocess(platform, platform.allocateRegion());
+    encodeOp(this.area, CHILD_OP * OP_WORDS, [SYS_prctl, PR_SET_PDEATHSIG, SIGKILL]);
+    encodeOp(this.area, (CHILD_OP + 1) * OP_WORDS, [
+      SYS_mmap,
+      COMMAND_BASE,
+      COMMAND_SIZE,
+      1,
+      MAP_SHARED | MAP_FIXED,
+      STUB_MEMFD,
+      platform.regionOffset(child.region),
+    ]);
+    // From here on the child reads its own area.
+    encodeOp(child.area, (CHILD_OP + 2) * OP_WORDS, OP_REPORT);
+    encodeOp(this.area, 0, [SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0, CHILD_BASE]);
+    encodeOp(this.area, OP_WORDS, OP_REPORT);
+    const pid = this.run(COMMAND_BASE);
+    if (pid <= 0) {
+      platform.freeRegion(child.region);
+      throw linuxerr.EAGAIN;
+    }
+    child.attach(pid);
+    if (!platform.awaitReport(child, pid)) {
+      child.died();
+      throw linuxerr.EAGAIN;
+    }
+    return child;
+  }
+
+  /** A released thread reached its parking place. */
+  parked(ctx: SystrapContext): void {
+    this.idle.push(ctx);
+    if (this.releasing && this.idle.length === this.contexts.length) this.platform.recycle(this);
+  }
+
+  release(): void {
+    if (this.releasing) return;
+    this.releasing = true;
+    this.batching = 0;
+    this.ops = 0;
+    this.batchFDs.length = 0;
+    this.batchFiles.length = 0;
+    if (this.dead) return;
+    // Acknowledged before anybody frees the pages: a thread that still runs can only fault from here on.
+    this.unmapAll();
+    if (this.idle.length === this.contexts.length) this.platform.recycle(this);
+  }
+
+  /** Removes everything a guest had mapped. */
+  unmapAll(): void {
+    this.ops = 0;
+    this.add([SYS_munmap, 0, STUB_BASE]);
+    this.flush();
+  }
+
+  /** Ends the process for misbehaviour of its guest; the death is noticed by its pidfd. */
+  kill(reason: string): void {
+    this.platform.warn(`stub ${this.pid}: killed: ${reason}`);
+    this.platform.native.systrap_call(SYS_kill, this.pid, SIGKILL, 0, 0, 0, 0);
+  }
+
+  fdReady(): void {
+    this.died();
+  }
+
+  /** The process is gone: reaps it, tells the owners of its threads. */
+  died(): void {
+    if (this.dead) return;
+    this.dead = true;
+    const platform = this.platform;
+    platform.native.systrap_call(SYS_kill, this.pid, SIGKILL, 0, 0, 0, 0);
+    platform.native.systrap_call(SYS_wait4, this.pid, 0, WALL, 0, 0, 0);
+    platform.unwatchFD(this.pidfd);
+    platform.native.systrap_call(SYS_close, this.pidfd, 0, 0, 0, 0, 0);
+    platform.freeRegion(this.region);
+    for (const ctx of this.contexts) {
+      platform.threads.delete(ctx.hostTID);
+      platform.freeSlot(ctx.slot);
+    }
+    const contexts = this.contexts;
+    this.contexts = [];
+    this.idle = [];
+    for (const ctx of contexts) ctx.died();
+  }
+
+  /** Whether a notification is the command thread's report. */
+  isReport(notif: Uint32Array): boolean {
+    return notif[4] === NR_COMMAND && notif[2] === this.pid;
+  }
+}
+
+/** bun:ffi types pointers as a branded number. */
+function asPointer(address: number): Parameters<typeof toArrayBuffer>[0] {
+  return address as Parameters<typeof toArrayBuffer>[0];
+}

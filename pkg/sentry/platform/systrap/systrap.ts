@@ -1,0 +1,394 @@
+import { ptr } from "bun:ffi";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import { stateType } from "../../../state/index.ts";
+import type { File } from "../../memmap/index.ts";
+import type { AddressSpace, ContextOwner, FDListener, Platform } from "../platform.ts";
+import type { SystrapContext } from "./context.ts";
+import type { SystrapNative } from "./native.ts";
+import {
+  COMMAND_SIZE,
+  encodeOp,
+  MAX_SLOTS,
+  MAX_STUBS,
+  NR_EVENT,
+  OP_REPORT,
+  OP_SIZE,
+  SLOT_SIZE,
+  STUB_BASE,
+  STUB_MEMFD,
+  STUB_MEMORY_FILE,
+  StubImage,
+} from "./stub.ts";
+import { Subprocess } from "./subprocess.ts";
+
+const SYS_write = 1;
+const SYS_close = 3;
+const SYS_mmap = 9;
+const SYS_munmap = 11;
+const SYS_ioctl = 16;
+const SYS_nanosleep = 35;
+const SYS_ftruncate = 77;
+const SYS_epoll_ctl = 233;
+const SYS_epoll_create1 = 291;
+const SYS_memfd_create = 319;
+const SYS_pidfd_open = 434;
+const SYS_pidfd_getfd = 438;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLLET = 0x80000000;
+const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
+const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
+const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
+const SECCOMP_ADDFD_FLAG_SETFD = 1;
+const CLOEXEC = 1;
+/** Stubs kept for the next process. */
+const POOL_MAX = 16;
+const NOTIF_WORDS = 20;
+
+/** Where to say what an operator should read. */
+export interface PlatformLog {
+  warning(message: string): void;
+}
+
+/** A watched descriptor. */
+class Watch {
+  static readonly stateType = stateType("systrap.Watch", [], ["listener", "generation"]);
+  readonly listener: FDListener;
+  readonly generation: number;
+
+  constructor(listener: FDListener, generation: number) {
+    this.listener = listener;
+    this.generation = generation;
+  }
+}
+
+/** The systrap platform: guests run in stub processes and seccomp brings their system calls here. */
+export class SystrapPlatform implements Platform {
+  static readonly stateType = stateType(
+    "systrap.SystrapPlatform",
+    [],
+    [
+      "native",
+      "image",
+      "log",
+      "epfd",
+      "listener",
+      "stubMemFD",
+      "shared",
+      "memoryFileID",
+      "source",
+      "pool",
+      "threads",
+      "queue",
+      "watches",
+      "generation",
+      "freeSlots",
+      "nextSlot",
+      "freeRegions",
+      "nextRegion",
+      "notif",
+      "notifPtr",
+      "events",
+      "eventsPtr",
+      "addfd",
+      "fpStateSize",
+      "fpSoftware",
+      "mxcsrMask",
+      "vdso",
+    ],
+  );
+  readonly name: string = "systrap";
+  readonly minUserAddress: number = 0x10000;
+  readonly maxUserAddress: number = STUB_BASE;
+  vdso: { readonly vvarStart: number; readonly start: number; readonly end: number } | null = null;
+  readonly native: SystrapNative;
+  readonly image: StubImage;
+  readonly log: PlatformLog;
+  readonly epfd: number;
+  listener = -1;
+  stubMemFD = -1;
+  /** The stub memfd in the sentry: command areas, then slots. */
+  shared = 0;
+  memoryFileID: number;
+  source: Subprocess | null = null;
+  readonly pool: Subprocess[] = [];
+  /** Guest threads by host thread id. */
+  readonly threads: Map<number, SystrapContext> = new Map();
+  /** Notifications received while waiting for a command's report. */
+  readonly queue: Uint32Array[] = [];
+  readonly watches: Map<number, Watch> = new Map();
+  generation = 0;
+  readonly freeSlots: number[] = [];
+  nextSlot = 0;
+  readonly freeRegions: number[] = [];
+  nextRegion = 0;
+  readonly notif: Uint32Array = new Uint32Array(NOTIF_WORDS);
+  readonly notifPtr: number = ptr(this.notif);
+  readonly events: Uint32Array = new Uint32Array(16 * 3);
+  readonly eventsPtr: number = ptr(this.events);
+  readonly addfd: Uint32Array = new Uint32Array(6);
+  fpStateSize = 0;
+  fpSoftware: Uint8Array = new Uint8Array(48);
+  mxcsrMask = 0xffff;
+
+  /**
+   * Starts the first stub. The calling thread must be the one that lives as long as the sentry (the stubs die with it), and
+   * /proc must be there: call it before the sentry confines itself, with all signals it will use blocked or handled.
+   */
+  constructor(native: SystrapNative, memoryFile: File, log: PlatformLog) {
+    this.native = native;
+    this.log = log;
+    this.memoryFileID = memoryFile.fileID;
+    this.image = new StubImage(native);
+    this.epfd = this.must("epoll_create1", native.systrap_call(SYS_epoll_create1, 0x80000, 0, 0, 0, 0, 0));
+    this.createShared();
+    this.start(memoryFile);
+  }
+
+  /** Throws a readable error for a failed host call. */
+  must(what: string, r: number): number {
+    if (r < 0) throw new Error(`systrap: ${what}: ${linuxerr.nameOf(-r)}`);
+    return r;
+  }
+
+  /** Makes the memfd of command areas and slots and maps it. */
+  createShared(): void {
+    const n = this.native;
+    const name = new Uint8Array([...Buffer.from("runsc-stub"), 0]);
+    this.stubMemFD = this.must("memfd_create", n.systrap_call(SYS_memfd_create, ptr(name), CLOEXEC, 0, 0, 0, 0));
+    const size = MAX_STUBS * COMMAND_SIZE + MAX_SLOTS * SLOT_SIZE;
+    this.must("ftruncate", n.systrap_call(SYS_ftruncate, this.stubMemFD, size, 0, 0, 0, 0));
+    this.shared = this.must("mmap", n.systrap_call(SYS_mmap, 0, size, 3, 0x4001, this.stubMemFD, 0));
+  }
+
+  /** Starts the source stub, takes its listener, gives it its descriptors. */
+  start(memoryFile: File): void {
+    const n = this.native;
+    const name = new Uint8Array([...Buffer.from("runsc-stub"), 0]);
+    const imageFD = this.must("memfd_create", n.systrap_call(SYS_memfd_create, ptr(name), CLOEXEC, 0, 0, 0, 0));
+    this.must("write", n.systrap_call(SYS_write, imageFD, ptr(this.image.bytes), this.image.bytes.length, 0, 0, 0));
+    const source = new Subprocess(this, this.allocateRegion());
+    const pid = this.must("starting the first stub", n.systrap_spawn(imageFD));
+    n.systrap_call(SYS_close, imageFD, 0, 0, 0, 0, 0);
+    const pidfd = this.must("pidfd_open", n.systrap_call(SYS_pidfd_open, pid, 0, 0, 0, 0, 0));
+    // The stub installs its filter first thing; its descriptor table is empty, so the listener is descriptor 0.
+    const pause = new Uint32Array([0, 0, 20_000, 0]);
+    for (let i = 0; i < 50_000 && this.listener < 0; i++) {
+      this.listener = n.systrap_call(SYS_pidfd_getfd, pidfd, 0, 0, 0, 0, 0);
+      if (this.listener < 0) n.systrap_call(SYS_nanosleep, ptr(pause), 0, 0, 0, 0, 0);
+    }
+    n.systrap_call(SYS_close, pidfd, 0, 0, 0, 0, 0);
+    this.must("taking the seccomp listener of the first stub", this.listener);
+    const flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+    // Linux before 6.6 has no such flag and wakes without the hint.
+    n.systrap_call(SYS_ioctl, this.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags, 0, 0, 0);
+    const ev = new Uint32Array([1, 0, 0]);
+    this.must("epoll_ctl", n.systrap_call(SYS_epoll_ctl, this.epfd, EPOLL_CTL_ADD, this.listener, ptr(ev), 0, 0));
+    source.attach(pid);
+    if (!this.awaitReport(source, pid)) throw new Error("systrap: the first stub died at start");
+    this.donate(source, this.stubMemFD, STUB_MEMFD);
+    this.donate(source, memoryFile.hostFD(), STUB_MEMORY_FILE);
+    source.run(this.image.secondProgram);
+    if (source.dead) throw new Error("systrap: the first stub died at start");
+    this.source = source;
+    this.clearSource(source);
+    this.learn();
+  }
+
+  /** Puts one of our descriptors at a fixed number of the stub. */
+  donate(stub: Subprocess, fd: number, number: number): void {
+    const a = this.addfd;
+    a[0] = stub.commandLow;
+    a[1] = stub.commandHigh;
+    a[2] = SECCOMP_ADDFD_FLAG_SETFD;
+    a[3] = fd;
+    a[4] = number;
+    a[5] = 0;
+    this.must("donating a descriptor", this.native.systrap_call(SYS_ioctl, this.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(a), 0, 0, 0));
+  }
+
+  /** Removes the stack that exec made and notes where the vDSO is. */
+  clearSource(source: Subprocess): void {
+    const maps = require("node:fs").readFileSync(`/proc/${source.pid}/maps`, "latin1") as string;
+    let vvarStart = 0;
+    let ops = 0;
+    for (const line of maps.split("\n")) {
+      const m = /^([0-9a-f]+)-([0-9a-f]+) .*?(\[[a-z_]+\])?$/.exec(line);
+      if (m === null) continue;
+      const start = Number.parseInt(m[1] ?? "0", 16);
+      const end = Number.parseInt(m[2] ?? "0", 16);
+      if (m[3] === "[vvar]" && vvarStart === 0) vvarStart = start;
+      if (m[3] === "[vdso]") this.vdso = { vvarStart: vvarStart || start, start, end };
+      if (m[3] === "[stack]") encodeOp(source.area, (ops++ * OP_SIZE) / 4, [SYS_munmap, start, end - start]);
+    }
+    encodeOp(source.area, (ops * OP_SIZE) / 4, OP_REPORT);
+    source.run(STUB_BASE + 0x1_0000);
+  }
+
+  /** Learns the host's FP state layout from a first thread. */
+  learn(): void {
+    const as = this.newAddressSpace() as Subprocess;
+    const owner: ContextOwner = { platformEvent(): void {} };
+    this.fpStateSize = 0;
+    const ctx = as.newContext(owner) as SystrapContext;
+    ctx.learnFPState();
+    ctx.resetFPState();
+    ctx.release();
+    as.release();
+  }
+
+  newAddressSpace(): AddressSpace {
+    const pooled = this.pool.pop();
+    if (pooled !== undefined) {
+      pooled.releasing = false;
+      return pooled;
+    }
+    if (this.source === null || this.source.dead) throw linuxerr.EAGAIN;
+    return this.source.fork();
+  }
+
+  /** Takes back a stub with nothing mapped and all threads parked. */
+  recycle(stub: Subprocess): void {
+    if (stub.dead) return;
+    if (this.pool.length < POOL_MAX) this.pool.push(stub);
+    else stub.died();
+  }
+
+  regionOffset(region: number): number {
+    return region * COMMAND_SIZE;
+  }
+
+  regionAddress(region: number): number {
+    return this.shared + this.regionOffset(region);
+  }
+
+  slotOffset(slot: number): number {
+    return MAX_STUBS * COMMAND_SIZE + slot * SLOT_SIZE;
+  }
+
+  slotAddress(slot: number): number {
+    return this.shared + this.slotOffset(slot);
+  }
+
+  allocateSlot(): number {
+    const s = this.freeSlots.pop();
+    if (s !== undefined) return s;
+    if (this.nextSlot >= MAX_SLOTS) throw linuxerr.EAGAIN;
+    return this.nextSlot++;
+  }
+
+  freeSlot(slot: number): void {
+    this.freeSlots.push(slot);
+  }
+
+  allocateRegion(): number {
+    const r = this.freeRegions.pop();
+    if (r !== undefined) return r;
+    if (this.nextRegion >= MAX_STUBS) throw linuxerr.EAGAIN;
+    return this.nextRegion++;
+  }
+
+  freeRegion(region: number): void {
+    this.freeRegions.push(region);
+  }
+
+  /** Answers a notification. A thread that died meanwhile is not there to be told: ignored. */
+  send(idLow: number, idHigh: number, value: number): void {
+    this.native.systrap_send(this.listener, idLow, idHigh, value);
+  }
+
+  /** Waits for the report of a stub's command thread, queueing what else comes. False when the stub died. */
+  awaitReport(stub: Subprocess, tid: number): boolean {
+    for (;;) {
+      const r = this.native.systrap_await(this.listener, stub.pidfd, this.notifPtr);
+      if (r === 0) {
+        if (this.notif[2] === tid) {
+          stub.reported(this.notif);
+          return true;
+        }
+        this.queue.push(this.notif.slice());
+      } else if (r === -3) {
+        return false;
+      }
+    }
+  }
+
+  /** Waits for the first report of a new guest thread. False when its stub died. */
+  awaitEntry(ctx: SystrapContext): boolean {
+    for (;;) {
+      for (let i = 0; i < this.queue.length; i++) {
+        const q = this.queue[i];
+        if (q !== undefined && q[2] === ctx.hostTID) {
+          this.queue.splice(i, 1);
+          ctx.begin(q);
+          return true;
+        }
+      }
+      const r = this.native.systrap_await(this.listener, ctx.subprocess.pidfd, this.notifPtr);
+      if (r === 0) this.queue.push(this.notif.slice());
+      else if (r === -3) return false;
+    }
+  }
+
+  /** Hands a notification to its thread. */
+  dispatch(notif: Uint32Array): void {
+    const ctx = this.threads.get(notif[2] ?? 0);
+    if (ctx === undefined) return;
+    const ip = (notif[7] ?? 0) * 4294967296 + (notif[6] ?? 0);
+    ctx.notified(notif, notif[4] === NR_EVENT && ip === this.image.eventIP);
+  }
+
+  poll(timeoutNs: number): number {
+    let handled = 0;
+    while (this.queue.length > 0 && handled < 64) {
+      const q = this.queue.shift();
+      if (q !== undefined) this.dispatch(q);
+      handled++;
+    }
+    const r = this.native.systrap_wait(this.epfd, this.listener, this.notifPtr, this.eventsPtr, handled > 0 ? 0 : timeoutNs);
+    if (r <= 0) return handled;
+    const n = r & 0xffff;
+    if (n > 1 || r < 0x10000) this.hostEvents(n);
+    if (r >= 0x10000) {
+      this.dispatch(this.notif);
+      handled++;
+    }
+    return handled + n;
+  }
+
+  /** Tells the listeners of ready descriptors; an event of a descriptor number that was reused since is dropped. */
+  hostEvents(n: number): void {
+    const e = this.events;
+    for (let i = 0; i < n; i++) {
+      const fd = (e[3 * i + 1] ?? 0) - 1;
+      if (fd < 0) continue;
+      const w = this.watches.get(fd);
+      if (w !== undefined && w.generation === e[3 * i + 2]) w.listener.fdReady(fd, e[3 * i] ?? 0);
+    }
+  }
+
+  watchFD(fd: number, mask: number, listener: FDListener): void {
+    this.generation = (this.generation + 1) % 4294967296;
+    const ev = new Uint32Array([(mask | EPOLLET) >>> 0, fd + 1, this.generation]);
+    const r = this.native.systrap_call(SYS_epoll_ctl, this.epfd, EPOLL_CTL_ADD, fd, ptr(ev), 0, 0);
+    if (r < 0) throw linuxerr.fromErrno(-r);
+    this.watches.set(fd, new Watch(listener, this.generation));
+  }
+
+  unwatchFD(fd: number): void {
+    if (!this.watches.delete(fd)) return;
+    this.native.systrap_call(SYS_epoll_ctl, this.epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
+  }
+
+  warn(message: string): void {
+    this.log.warning(message);
+  }
+
+  destroy(): void {
+    const stubs = new Set<Subprocess>(this.pool);
+    for (const ctx of this.threads.values()) stubs.add(ctx.subprocess);
+    if (this.source !== null) stubs.add(this.source);
+    for (const s of stubs) s.died();
+    this.native.systrap_call(SYS_munmap, this.shared, MAX_STUBS * COMMAND_SIZE + MAX_SLOTS * SLOT_SIZE, 0, 0, 0, 0);
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Package vfs is the virtual filesystem: mounts, names, path resolution, permissions, open file descriptions, locks. Filesystems under
+ * fsimpl implement Filesystem, Inode and FileDescription; system calls use VirtualFilesystem with a PathOperation. Paths and names are byte
+ * strings (one char code 0..255 per byte). Nothing here blocks or yields: what would block returns -EAGAIN and offers a queue.
+ * Objects kept across system calls (VirtualDentry, FileDescription, MountNamespace) are reference counted.
+ */
+export { Dentry, DentryCache } from "./dentry.ts";
+export { BLOCK_DEVICE, CHAR_DEVICE, type Device, type DeviceKind } from "./device.ts";
+export { DIR_FIRST_OFFSET, DirectoryFileDescription } from "./directory.ts";
+export { EpollAccounting, EpollInterest, EventPoll } from "./epoll.ts";
+export { FileAsync, FileDescription } from "./file_description.ts";
+export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./filesystem.ts";
+export { type Fifo, Inode } from "./inode.ts";
+export { FileLocks, LOCK_MAX, type PosixLockConflict } from "./lock.ts";
+export { MOUNT_FLAGS, Mount, MountNamespace } from "./mount.ts";
+export { OPathFileDescription } from "./opath.ts";
+export * from "./options.ts";
+export { checkModePermissions, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permissions.ts";
+export { MAX_FILE_OFFSET, SeekableFileDescription } from "./seekable.ts";
+export { type FifoFactory, VirtualFilesystem } from "./vfs.ts";
+export { VirtualDentry } from "./virtual_dentry.ts";

@@ -1,0 +1,83 @@
+import { writeSync } from "node:fs";
+import packageJSON from "../../package.json" with { type: "json" };
+import { commands, findCommand } from "../cmd/index.ts";
+import { type Config, defaultConfig, globalFlags } from "../config/index.ts";
+import { newParser, parseFlags, UsageError } from "./parse.ts";
+
+/** Exit code of a command line that cannot be understood, as of Go's flag package. */
+const EXIT_USAGE = 2;
+/** Exit code when runsc itself fails, as gVisor's. */
+const EXIT_FAILURE = 128;
+
+const usage = "Usage: runsc [flags] <command> [flags of the command]";
+
+/** The help page: of one command, or of all. */
+async function help(topic: string | undefined): Promise<string> {
+  if (topic !== undefined) {
+    const c = findCommand(topic);
+    if (c === null) throw new UsageError(`no command "${topic}"; see "runsc help"`);
+    return `${await newParser(`Usage: runsc ${c.usage}\n\n${c.summary}`, c.flags).getHelp()}\n`;
+  }
+  const parser = newParser(usage, {
+    ...globalFlags,
+    version: { type: "boolean", describe: "print the version" },
+    help: { type: "boolean", describe: "print this page" },
+  });
+  for (const c of commands) parser.command(c.name, c.summary);
+  parser.command("help [command]", "print this page, or that of a command");
+  return `${await parser.getHelp()}\n`;
+}
+
+/** The Config a parsed command line says. */
+function configOf(flags: Readonly<Record<string, unknown>>): Config {
+  const c: Record<string, unknown> = {
+    ...defaultConfig,
+    debug: flags["debug"] === true,
+    debugLog: flags["debug-log"],
+    strace: flags["strace"] === true,
+    platform: flags["platform"],
+    network: flags["network"],
+  };
+  return c as unknown as Config;
+}
+
+/**
+ * Runs what the arguments say and answers the exit code. Prints one line on standard error when it cannot.
+ */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  try {
+    const top = parseFlags(args, usage, {
+      ...globalFlags,
+      version: { type: "boolean" },
+      help: { type: "boolean" },
+      h: { type: "boolean" },
+    });
+    if (top.flags["version"] === true) {
+      writeSync(1, `runsc version ${packageJSON.version}\n`);
+      return 0;
+    }
+    const name = top.rest[0];
+    if (top.flags["help"] === true || top.flags["h"] === true || name === "help") {
+      writeSync(1, await help(name === "help" ? top.rest[1] : name));
+      return 0;
+    }
+    if (name === undefined) throw new UsageError('no command given; see "runsc help"');
+    const command = findCommand(name);
+    if (command === null) throw new UsageError(`no command "${name}"; see "runsc help"`);
+    const own = parseFlags(top.rest.slice(1), `runsc ${command.usage}`, {
+      ...command.flags,
+      help: { type: "boolean" },
+      h: { type: "boolean" },
+    });
+    if (own.flags["help"] === true || own.flags["h"] === true) {
+      writeSync(1, await help(name));
+      return 0;
+    }
+    return await command.execute(configOf(top.flags), own.flags, own.rest);
+  } catch (e) {
+    const message = e instanceof Error ? e.message : String(e);
+    writeSync(2, `runsc: ${message}\n`);
+    if (process.env["RUNSC_STACKS"] !== undefined && e instanceof Error) writeSync(2, `${e.stack}\n`);
+    return e instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+  }
+}

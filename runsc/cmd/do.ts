@@ -1,0 +1,79 @@
+import { closeSync, openSync, readdirSync, statSync } from "node:fs";
+import { availableParallelism, hostname } from "node:os";
+import { isAbsolute, normalize, resolve } from "node:path";
+import type { Config } from "../config/index.ts";
+import { runSandbox } from "../sandbox/index.ts";
+import type { Command } from "./command.ts";
+
+const O_PATH_DIRECTORY = 0x200000 | 0x10000 | 0x80000; // O_PATH | O_DIRECTORY | O_CLOEXEC
+
+/** A host string as the sandbox's byte strings have it. */
+function bytes(s: string): string {
+  return Buffer.from(s, "utf8").toString("latin1");
+}
+
+/** What a failed open or stat of the root is called. */
+function reason(e: unknown): string {
+  const code = e instanceof Error && "code" in e ? e.code : undefined;
+  if (code === "ENOENT") return "no such file or directory";
+  if (code === "ENOTDIR") return "not a directory";
+  if (code === "EACCES" || code === "EPERM") return "permission denied";
+  return e instanceof Error ? e.message : String(e);
+}
+
+/** Opens the directory that becomes the container's root. Throws one line when it is none or cannot be read. */
+function openRoot(path: string): number {
+  try {
+    if (!statSync(path).isDirectory()) throw Object.assign(new Error("not a directory"), { code: "ENOTDIR" });
+    readdirSync(path);
+    return openSync(path, O_PATH_DIRECTORY);
+  } catch (e) {
+    throw new Error(`root directory "${path}": ${reason(e)}`);
+  }
+}
+
+/** `runsc do`: a command in a sandbox of its own over a directory of the host that it cannot change. */
+export const doCommand: Command = {
+  name: "do",
+  usage: "do [--root=DIR] [--cwd=DIR] [--] COMMAND [ARGUMENT...]",
+  summary: "run a command in a sandbox that sees the host's files and changes none of them",
+  flags: {
+    root: { type: "string", default: "/", describe: "directory of the host that becomes the sandbox's root" },
+    cwd: {
+      type: "string",
+      default: "",
+      describe: "working directory of the command (default: this one, or / with --root)",
+    },
+  },
+  async execute(config: Config, flags, args): Promise<number> {
+    if (args.length === 0) throw new Error('do: no command given; see "runsc help do"');
+    const root = resolve(String(flags["root"]));
+    let cwd = String(flags["cwd"]);
+    if (cwd === "") cwd = root === "/" ? process.cwd() : "/";
+    else if (!isAbsolute(cwd)) cwd = root === "/" ? resolve(cwd) : `/${cwd}`;
+    const rootFD = openRoot(root);
+    try {
+      return await runSandbox({
+        config,
+        rootFD,
+        stdio: [0, 1, 2],
+        spec: {
+          argv: args.map(bytes),
+          env: Object.entries(process.env).map(([k, v]) => bytes(`${k}=${v}`)),
+          cwd: bytes(normalize(cwd)),
+          uid: process.getuid?.() ?? 0,
+          gid: process.getgid?.() ?? 0,
+          groups: process.getgroups?.() ?? [],
+          umask: process.umask(),
+          hostname: bytes(hostname()),
+          debug: config.debug,
+          strace: config.strace,
+          platform: config.platform,
+          cpus: availableParallelism(),
+        },
+      });
+    } finally {
+      closeSync(rootFD);
+    }
+  },
+};

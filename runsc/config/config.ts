@@ -1,0 +1,41 @@
+/** What the sandbox's network is connected to. */
+export const networkTypes = ["none"] as const;
+/** One of networkTypes. */
+export type NetworkType = (typeof networkTypes)[number];
+
+/** The platforms that can be chosen, the default first. */
+export const platformNames = ["systrap"] as const;
+
+/** The values of the global flags. */
+export interface Config {
+  /** More in the debug log. */
+  readonly debug: boolean;
+  /** Path of the debug log; empty: none. */
+  readonly debugLog: string;
+  /** One line per system call in the debug log. */
+  readonly strace: boolean;
+  readonly platform: (typeof platformNames)[number];
+  readonly network: NetworkType;
+}
+
+/** The Config of an empty command line. */
+export const defaultConfig: Config = Object.freeze({
+  debug: false,
+  debugLog: "",
+  strace: false,
+  platform: "systrap",
+  network: "none",
+});
+
+/** The global flags as the command line parser takes them. */
+export const globalFlags = {
+  debug: { type: "boolean", default: false, describe: "write more to the debug log" },
+  "debug-log": { type: "string", default: "", describe: "file the sandbox's log is appended to (default: none)" },
+  strace: {
+    type: "boolean",
+    default: false,
+    describe: "log every system call of the sandbox, to the debug log or else to standard error",
+  },
+  platform: { type: "string", choices: platformNames, default: "systrap", describe: "how guest code is run" },
+  network: { type: "string", choices: networkTypes, default: "none", describe: "what the network is connected to" },
+} as const;

@@ -108,19 +108,6 @@ i64 systrap_blob(u64 *out)
 	return 0;
 }
 
-/* Copies between memory of the sentry and slots, both always mapped. */
-i64 systrap_copy(char *dst, char *src, i64 n)
-{
-	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory");
-	return 0;
-}
-
-/* A raw host system call, negative errno. */
-i64 systrap_call(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
-{
-	return systrap_sys6(nr, a, b, c, d, e, f);
-}
-
 /* SECCOMP_IOCTL_NOTIF_RECV into an 80-byte buffer, which the kernel wants zeroed. */
 i64 systrap_recv(i64 fd, u64 *notif)
 {

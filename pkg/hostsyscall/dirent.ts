@@ -25,7 +25,7 @@ export class HostDirents {
   fill(fd: number): number {
     const n = sys3(nr.SYS_getdents64, fd, this.address, this.bytes.length);
     this.at = -1;
-    this.end = n < 0 ? 0 : n;
+    this.end = Math.max(n, 0);
     return n;
   }
 

@@ -497,7 +497,7 @@ export function writeFile(path: PathArg, text: PathArg): number {
   const bytes = cString(text);
   const n = write(fd, bytes, 0, text.length);
   close(fd);
-  return n < 0 ? n : 0;
+  return Math.min(n, 0);
 }
 
 /** fstatfs(2) into a buffer of at least 120 bytes (struct statfs). */

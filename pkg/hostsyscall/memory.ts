@@ -1,9 +1,8 @@
 /** Host mappings, and copies and atomics on memory that may fault (safeInstall first). */
-import { ptr } from "bun:ffi";
 import { native } from "../../native/host.ts";
 import { EAGAIN } from "../abi/linux/errno.ts";
 import * as nr from "../abi/linux/syscalls.ts";
-import { sys3, sys6, whole } from "./raw.ts";
+import { span, sys3, sys6, whole } from "./raw.ts";
 
 /** mmap(2): the address, or a negative errno. Addresses are below 2^47. */
 export function mmap(addr: number, length: number, prot: number, flags: number, fd: number, offset: number): number {
@@ -63,18 +62,12 @@ export function safeInstall(): number {
 
 /** Copies `len` bytes at a host address to dst[off, off+len). Returns the number of bytes NOT copied; 0 is success. */
 export function copyFromHost(dst: Uint8Array, off: number, address: number, len: number): number {
-  if (!(off >= 0 && len >= 0 && off + len <= dst.length)) {
-    throw new RangeError("copyFromHost");
-  }
-  return len === 0 ? 0 : native.safe_copy(ptr(dst, off), address, len);
+  return native.safe_copy(span(dst, off, len), address, len);
 }
 
 /** Copies src[off, off+len) to a host address. Returns the number of bytes NOT copied. */
 export function copyToHost(address: number, src: Uint8Array, off: number, len: number): number {
-  if (!(off >= 0 && len >= 0 && off + len <= src.length)) {
-    throw new RangeError("copyToHost");
-  }
-  return len === 0 ? 0 : native.safe_copy(address, ptr(src, off), len);
+  return native.safe_copy(address, span(src, off, len), len);
 }
 
 /** Copies between host addresses; forward, so overlapping ranges need dst below src. Returns the number of bytes NOT copied. */

@@ -1,5 +1,4 @@
 /** Processes, threads, identity, limits, signals, waiting. Results are >= 0 or a negative errno. */
-import { ptr } from "bun:ffi";
 import * as nr from "../abi/linux/syscalls.ts";
 import { stateType } from "../state/index.ts";
 import {
@@ -10,6 +9,7 @@ import {
   putTimespec,
   scratch,
   scratchAddress,
+  span,
   struct,
   sys3,
   sys6,
@@ -292,13 +292,7 @@ export function processVMWrite(pid: number, remote: number, buf: Uint8Array, off
 }
 
 function processVM(call: number, pid: number, remote: number, buf: Uint8Array, off: number, len: number): number {
-  if (!(off >= 0 && len >= 0 && off + len <= buf.length)) {
-    throw new RangeError("processVM");
-  }
-  if (len === 0) {
-    return 0;
-  }
-  put64(scratch, 0, ptr(buf, off));
+  put64(scratch, 0, span(buf, off, len));
   put64(scratch, 2, len);
   put64(scratch, 4, remote);
   put64(scratch, 6, len);
@@ -330,10 +324,7 @@ export function signalfd(fd: number, maskLow: number, maskHigh: number, flags: n
 
 /** getrandom(2) into buf[off, off+len). */
 export function getrandom(buf: Uint8Array, off = 0, len = buf.length - off, flags = 0): number {
-  if (!(off >= 0 && len >= 0 && off + len <= buf.length)) {
-    throw new RangeError("getrandom");
-  }
-  return len === 0 ? 0 : sys3(nr.SYS_getrandom, off === 0 ? buf : ptr(buf, off), len, flags);
+  return sys3(nr.SYS_getrandom, span(buf, off, len), len, flags);
 }
 
 /** prlimit64(2)'s value for no limit. */

@@ -1,4 +1,5 @@
 import * as host from "../../hostsyscall/index.ts";
+import { FrameBuffer } from "../arch/index.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
@@ -135,6 +136,7 @@ export class Kernel {
       "scratchWords",
       "syscallScratch",
       "fpScratch",
+      "frameBuffer",
       "missingLogged",
       "eventsSinceGC",
     ],
@@ -175,6 +177,8 @@ export class Kernel {
   readonly syscallScratch: SyscallScratch = new SyscallScratch();
   /** Holds one FP state. */
   fpScratch: Uint8Array = new Uint8Array(0);
+  /** For building signal frames. */
+  readonly frameBuffer: FrameBuffer = new FrameBuffer();
   /** System call numbers whose absence was logged. */
   readonly missingLogged: Set<number> = new Set();
   /** Work done since the last garbage collection of ours. */

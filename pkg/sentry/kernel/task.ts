@@ -137,6 +137,10 @@ export class Task implements ContextOwner, EventListener {
       "stopPending",
       "groupStopped",
       "parentDeathSignal",
+      "trapErr",
+      "trapNo",
+      "trapAddr",
+      "lastBusAddr",
       "restartNr",
       "restartCode",
       "restartBlock",
@@ -256,6 +260,12 @@ export class Task implements ContextOwner, EventListener {
   /** Stands in a group stop. */
   groupStopped = false;
   parentDeathSignal = 0;
+  /** The processor's words on the last fault, shown in every signal frame. */
+  trapErr = 0;
+  trapNo = 0;
+  trapAddr = 0;
+  /** Address of the last SIGBUS that was retried, -1 for none. */
+  lastBusAddr = -1;
 
   // ---- what the guest registered
   /** set_tid_address(2), CLONE_CHILD_CLEARTID; 0: none. */

@@ -3,7 +3,13 @@ import { stateType } from "../../state/index.ts";
 
 /** What the processor offers, as programs learn it from the auxiliary vector. */
 export class Features {
-  static readonly stateType = stateType("loader.Features", ["hwcapLo", "hwcapHi", "hwcap2Lo", "hwcap2Hi", "minSigStackSize"]);
+  static readonly stateType = stateType("loader.Features", [
+    "hwcapLo",
+    "hwcapHi",
+    "hwcap2Lo",
+    "hwcap2Hi",
+    "minSigStackSize",
+  ]);
   /** AT_HWCAP: edx of CPUID leaf 1. */
   hwcapLo = 0;
   hwcapHi = 0;

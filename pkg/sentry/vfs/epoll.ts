@@ -1,6 +1,5 @@
 import * as errno from "../../abi/linux/errno.ts";
 import { EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLONESHOT, EPOLLWAKEUP } from "../../abi/linux/epoll.ts";
-import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
 import { Entry, EventIn, type EventListener, EventRdNorm, Queue } from "../../waiter/index.ts";
 import { FileDescription } from "./file_description.ts";
@@ -153,10 +152,10 @@ export class EventPoll extends FileDescription {
 
   /** EPOLL_CTL_ADD; the mask and the pair have been checked by the system call. Returns 0 or a negative errno. */
   add(file: FileDescription, fd: number, mask: number, dataLow: number, dataHigh: number): number {
-    if (file instanceof EventPoll || file.epolls !== null || this.epolls !== null) {
-      if (file instanceof EventPoll) {
-        if (depthBelow(file, this, 0) + heightAbove(this, 0) > MAX_NESTS) return -errno.ELOOP;
-      }
+    if (file instanceof EventPoll) {
+      const memo = new Map<EventPoll, number>();
+      const below = depthBelow(file, this, 0, memo);
+      if (below > MAX_NESTS || below + heightAbove(this, 0, new Map()) + 1 > MAX_NESTS) return -errno.ELOOP;
     }
     if (this.find(file, fd) !== null) return -errno.EEXIST;
     if (this.accounting.watches >= this.accounting.maxUserWatches) return -errno.ENOSPC;
@@ -342,41 +341,42 @@ export class EventPoll extends FileDescription {
     return s;
   }
 
-  override read(): number {
-    throw linuxerr.EINVAL;
+  /** noop_llseek. */
+  override seek(_offset: number, _whence: number): number {
+    return 0;
   }
 }
 
-/** Takes down every interest in a description that is going away. */
-export function releaseEpolls(file: FileDescription): void {
-  for (let i = file.epolls; i !== null; i = file.epolls) i.epoll.remove(i);
-}
-
-/** Length of the longest chain of epoll instances below ep; more than MAX_NESTS when it contains `outer` or is too long. */
-function depthBelow(ep: EventPoll, outer: EventPoll, depth: number): number {
+/**
+ * Length of the longest chain of epoll instances below ep; more than MAX_NESTS when it contains `outer` or is too long. `memo` has the
+ * instances already measured: a hostile graph has many paths and few nodes.
+ */
+function depthBelow(ep: EventPoll, outer: EventPoll, depth: number, memo: Map<EventPoll, number>): number {
   if (ep === outer || depth > MAX_NESTS) return MAX_NESTS + 1;
+  const known = memo.get(ep);
+  if (known !== undefined) return known;
   let most = 0;
   for (const first of ep.interests.values()) {
     for (let i: EpollInterest | null = first; i !== null; i = i.sameFD) {
-      if (i.file instanceof EventPoll) {
-        const d = depthBelow(i.file, outer, depth + 1) + 1;
-        if (d > most) most = d;
-        if (most > MAX_NESTS) return most;
-      }
+      if (i.file instanceof EventPoll) most = Math.max(most, depthBelow(i.file, outer, depth + 1, memo) + 1);
+      if (most > MAX_NESTS) return most;
     }
   }
+  memo.set(ep, most);
   return most;
 }
 
 /** Length of the longest chain of epoll instances that contain ep. */
-function heightAbove(ep: EventPoll, depth: number): number {
+function heightAbove(ep: EventPoll, depth: number, memo: Map<EventPoll, number>): number {
   if (depth > MAX_NESTS) return MAX_NESTS + 1;
+  const known = memo.get(ep);
+  if (known !== undefined) return known;
   let most = 0;
   for (let i = ep.epolls; i !== null; i = i.fileNext) {
-    const d = heightAbove(i.epoll, depth + 1) + 1;
-    if (d > most) most = d;
+    most = Math.max(most, heightAbove(i.epoll, depth + 1, memo) + 1);
     if (most > MAX_NESTS) return most;
   }
+  memo.set(ep, most);
   return most;
 }
 

@@ -78,8 +78,8 @@ export function checkSetStat(
   let falling = 0;
   if ((mask & (ATTR_CHOWN | ATTR_UID | ATTR_GID)) !== 0 && type !== S_IFDIR) {
     falling = fallingSetIDBits(creds, mode, gid);
-    // Only the owner, or who may change owners, can make them fall.
-    if (falling !== 0 && (mask & (ATTR_UID | ATTR_GID)) === 0 && !ownerOrCapable(creds, inode)) throw linuxerr.EPERM;
+    // Their fall is a change of mode, which CAP_CHOWN alone does not allow.
+    if (falling !== 0 && !ownerOrCapable(creds, inode)) throw linuxerr.EPERM;
   } else if ((mask & ATTR_SIZE) !== 0 && !creds.hasCapability(CAP_FSETID)) {
     falling = fallingSetIDBits(creds, mode, gid);
   }

@@ -3,8 +3,8 @@
  * site whose request is one cache line, with both sides spinning. Prints a Markdown table; figures are medians of 3 runs.
  * Run it on one core and on two: `taskset -c 0 bun test/benchmarks/traps/traps.ts`, `bun test/benchmarks/traps/traps.ts`.
  */
-import { ptr } from "bun:ffi";
 import { loadNative } from "../../../native/index.ts";
+import * as host from "../../../pkg/hostsyscall/index.ts";
 import type { File } from "../../../pkg/sentry/memmap/index.ts";
 import * as p from "../../../pkg/sentry/platform/platform.ts";
 import { loadSystrapNative, SystrapPlatform } from "../../../pkg/sentry/platform/systrap/index.ts";
@@ -19,11 +19,9 @@ const spin = loadNative(spinSource, "spin.c", {
   spin_answer: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
 });
 const native = loadSystrapNative();
-const call = (nr: number, ...a: number[]): number =>
-  native.systrap_call(nr, a[0] ?? 0, a[1] ?? 0, a[2] ?? 0, a[3] ?? 0, a[4] ?? 0, a[5] ?? 0);
-const memfd = call(319, ptr(Buffer.from("guest\0")), 1);
-call(77, memfd, MEMORY_SIZE);
-const memory = call(9, 0, MEMORY_SIZE, 3, 1, memfd, 0);
+const memfd = host.memfdCreate("guest", 1);
+host.ftruncate(memfd, MEMORY_SIZE);
+const memory = host.mmap(0, MEMORY_SIZE, 3, 1, memfd, 0);
 const file: File = {
   fileID: 1,
   hostFD: () => memfd,
@@ -37,27 +35,56 @@ const platform = new SystrapPlatform(native, file, { warning: (m) => console.err
 /** Machine code: `count` times system call nr, then SYS_DONE. */
 function callLoop(nr: number, count: number): number[] {
   return [
-    0xbb, ...le32(count), // mov ebx, count
-    0xb8, ...le32(nr), // 1: mov eax, nr
-    0x0f, 0x05, // syscall
-    0xff, 0xcb, // dec ebx
-    0x75, 0xf5, // jnz 1b
-    0xb8, ...le32(SYS_DONE), 0x0f, 0x05, 0xeb, 0xf7,
+    0xbb,
+    ...le32(count), // mov ebx, count
+    0xb8,
+    ...le32(nr), // 1: mov eax, nr
+    0x0f,
+    0x05, // syscall
+    0xff,
+    0xcb, // dec ebx
+    0x75,
+    0xf5, // jnz 1b
+    0xb8,
+    ...le32(SYS_DONE),
+    0x0f,
+    0x05,
+    0xeb,
+    0xf7,
   ];
 }
 
 /** The same with a request line instead of a system call: bump word 0, wait until word 1 follows. */
 function lineLoop(line: number, count: number): number[] {
   return [
-    0xbb, ...le32(count), // mov ebx, count
-    0xff, 0x04, 0x25, ...le32(line), // 1: inc dword [line]
-    0x8b, 0x04, 0x25, ...le32(line), // mov eax, [line]
-    0xf3, 0x90, // 2: pause
-    0x3b, 0x04, 0x25, ...le32(line + 4), // cmp eax, [line + 4]
-    0x75, 0xf5, // jne 2b
-    0xff, 0xcb, // dec ebx
-    0x75, 0xe3, // jnz 1b
-    0xb8, ...le32(SYS_DONE), 0x0f, 0x05, 0xeb, 0xf7,
+    0xbb,
+    ...le32(count), // mov ebx, count
+    0xff,
+    0x04,
+    0x25,
+    ...le32(line), // 1: inc dword [line]
+    0x8b,
+    0x04,
+    0x25,
+    ...le32(line), // mov eax, [line]
+    0xf3,
+    0x90, // 2: pause
+    0x3b,
+    0x04,
+    0x25,
+    ...le32(line + 4), // cmp eax, [line + 4]
+    0x75,
+    0xf5, // jne 2b
+    0xff,
+    0xcb, // dec ebx
+    0x75,
+    0xe3, // jnz 1b
+    0xb8,
+    ...le32(SYS_DONE),
+    0x0f,
+    0x05,
+    0xeb,
+    0xf7,
   ];
 }
 
@@ -81,7 +108,7 @@ class Guest implements p.ContextOwner {
     this.as = as ?? platform.newAddressSpace();
     const offset = 0x10000 * (index + 1);
     const bytes = new Uint8Array(code);
-    native.systrap_copy(memory + offset, ptr(bytes), bytes.length);
+    host.copyToHost(memory + offset, bytes, 0, bytes.length);
     if (as === undefined) {
       this.as.mapFile(CODE, file, 0, 0x200000, 5, true);
       this.as.mapFile(LINES, file, 0x800000, 0x10000, 3, true);
@@ -152,7 +179,9 @@ const kinds = [
   { name: "patched, spin", count: 300_000, code: (n: number, i: number) => lineLoop(LINES + 64 * i, n), lines: true },
 ];
 const cores = navigator.hardwareConcurrency;
-console.log(`| us per call, ${cores} core(s) visible | one thread | two threads | ping-pong of two processes | one beside two computing |`);
+console.log(
+  `| us per call, ${cores} core(s) visible | one thread | two threads | ping-pong of two processes | one beside two computing |`,
+);
 console.log("| --- | --- | --- | --- | --- |");
 for (const k of kinds) {
   const slow = k.lines && process.argv[2] === "one-core" ? 100 : 1;

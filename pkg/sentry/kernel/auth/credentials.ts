@@ -332,10 +332,7 @@ export class Credentials {
 
   /** capset(2). */
   capset(effective: CapabilitySet, permitted: CapabilitySet, inheritable: CapabilitySet): Credentials {
-    if (
-      !this.hasCapability(CAP_SETPCAP) &&
-      !inheritable.isSubsetOf(this.inheritableCaps.union(this.permittedCaps))
-    ) {
+    if (!this.hasCapability(CAP_SETPCAP) && !inheritable.isSubsetOf(this.inheritableCaps.union(this.permittedCaps))) {
       throw linuxerr.EPERM;
     }
     if (!inheritable.isSubsetOf(this.inheritableCaps.union(this.boundingCaps))) throw linuxerr.EPERM;

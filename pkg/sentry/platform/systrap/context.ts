@@ -1,4 +1,5 @@
 import { ptr } from "bun:ffi";
+import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import {
   type Context,
@@ -24,7 +25,6 @@ import {
 import { SIGNAL_INTERRUPT, SLOT_BASE, SLOT_SIZE } from "./stub.ts";
 import type { Subprocess } from "./subprocess.ts";
 
-const SYS_tgkill = 234;
 const SIGILL = 4;
 const SIGSYS = 31;
 const EINTR = 4;
@@ -101,6 +101,7 @@ export class SystrapContext implements Context {
       "ucAddr",
       "fpAddr",
       "fpSize",
+      "interruptedAt",
       "fsLow",
       "fsHigh",
       "gsLow",
@@ -135,6 +136,8 @@ export class SystrapContext implements Context {
   ucAddr = 0;
   fpAddr = 0;
   fpSize = 0;
+  /** When it was told to report, performance.now(); 0: it was not, or did. */
+  interruptedAt = 0;
   fsLow = 0;
   fsHigh = 0;
   gsLow = 0;
@@ -156,6 +159,7 @@ export class SystrapContext implements Context {
     this.idLow = notif[0] ?? 0;
     this.idHigh = notif[1] ?? 0;
     if (isReport) {
+      if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
       if (!this.readFrame(notif)) {
         // Only a forged frame gets here: the guest jumped into the stub or moved its signal stack.
         this.subprocess.kill("a guest thread forged a signal frame");
@@ -184,7 +188,7 @@ export class SystrapContext implements Context {
     if (!(off >= 8 && off <= SLOT_SIZE - FRAME_BYTES)) return false;
     const f = this.frame;
     this.ucAddr = this.slotHost + off;
-    this.subprocess.platform.native.systrap_copy(this.framePtr, this.ucAddr, FRAME_BYTES);
+    host.copyHost(this.framePtr, this.ucAddr, FRAME_BYTES);
     const w = this.regs.words;
     for (let i = 0; i < SIGCONTEXT_REGS * 2; i++) w[i] = f[SIGCONTEXT + i] ?? 0;
     this.fsLow = w[REG_FS_BASE * 2] = notif[14] ?? 0;
@@ -228,7 +232,8 @@ export class SystrapContext implements Context {
   begin(notif: Uint32Array): void {
     this.idLow = notif[0] ?? 0;
     this.idHigh = notif[1] ?? 0;
-    if ((notif[8] ?? 0) !== SIGILL || !this.readFrame(notif)) throw new Error("systrap: a new thread did not report its entry");
+    if ((notif[8] ?? 0) !== SIGILL || !this.readFrame(notif))
+      throw new Error("systrap: a new thread did not report its entry");
     this.fresh();
   }
 
@@ -259,7 +264,8 @@ export class SystrapContext implements Context {
     const fsHigh = w[REG_FS_BASE * 2 + 1] ?? 0;
     const gsLow = w[REG_GS_BASE * 2] ?? 0;
     const gsHigh = w[REG_GS_BASE * 2 + 1] ?? 0;
-    const bases = fsLow !== this.fsLow || fsHigh !== this.fsHigh || gsLow !== this.gsLow || gsHigh !== this.gsHigh ? 1 : 0;
+    const bases =
+      fsLow !== this.fsLow || fsHigh !== this.fsHigh || gsLow !== this.gsLow || gsHigh !== this.gsHigh ? 1 : 0;
     if (bases === 1) {
       // A non-canonical base would fault inside the stub.
       f[W_FS] = fsLow;
@@ -268,7 +274,7 @@ export class SystrapContext implements Context {
       f[W_GS + 1] = gsHigh <= 0x7fff ? gsHigh : 0;
     }
     const platform = this.subprocess.platform;
-    platform.native.systrap_copy(this.ucAddr + SIGCONTEXT * 4, this.framePtr + SIGCONTEXT * 4, (UC_WORDS - SIGCONTEXT) * 4);
+    host.copyHost(this.ucAddr + SIGCONTEXT * 4, this.framePtr + SIGCONTEXT * 4, (UC_WORDS - SIGCONTEXT) * 4);
     platform.send(this.idLow, this.idHigh, bases);
   }
 
@@ -276,9 +282,10 @@ export class SystrapContext implements Context {
     if (this.state === RUNNING) this.signalHost();
   }
 
-  /** Queues the interrupt signal to the host thread. */
+  /** Queues the interrupt signal to the host thread, which must report within the platform's patience. */
   signalHost(): void {
-    this.subprocess.platform.native.systrap_call(SYS_tgkill, this.subprocess.pid, this.hostTID, SIGNAL_INTERRUPT, 0, 0, 0);
+    if (this.interruptedAt === 0) this.subprocess.platform.expectReport(this);
+    host.tgkill(this.subprocess.pid, this.hostTID, SIGNAL_INTERRUPT);
   }
 
   fpStateSize(): number {
@@ -287,7 +294,7 @@ export class SystrapContext implements Context {
 
   getFPState(dst: Uint8Array): void {
     if (this.fpSize === 0 || dst.length < this.fpSize) return;
-    this.subprocess.platform.native.systrap_copy(ptr(dst), this.fpAddr, this.fpSize);
+    host.copyFromHost(dst, 0, this.fpAddr, this.fpSize);
   }
 
   setFPState(src: Uint8Array): boolean {
@@ -312,7 +319,7 @@ export class SystrapContext implements Context {
     view.setUint32(XSAVE_HEADER, low & features.getUint32(8, true), true);
     view.setUint32(XSAVE_HEADER + 4, high & features.getUint32(12, true), true);
     fp.fill(0, XSAVE_HEADER + 8, XSAVE_HEADER + 64);
-    platform.native.systrap_copy(this.fpAddr, ptr(fp), size);
+    host.copyToHost(this.fpAddr, fp, 0, size);
     return true;
   }
 
@@ -327,7 +334,7 @@ export class SystrapContext implements Context {
     view.setUint32(28, platform.mxcsrMask, true);
     fp.set(platform.fpSoftware, SW_RESERVED);
     view.setUint32(size - 4, FP_XSTATE_MAGIC2, true);
-    platform.native.systrap_copy(this.fpAddr, ptr(fp), size);
+    host.copyToHost(this.fpAddr, fp, 0, size);
   }
 
   /** What the first frame ever says of the host's FP layout: total size and the software-reserved words. */
@@ -337,10 +344,10 @@ export class SystrapContext implements Context {
     const base = SLOT_BASE + this.slot * SLOT_SIZE;
     const fp = (this.frame[W_FPSTATE + 1] ?? 0) * 4294967296 + (this.frame[W_FPSTATE] ?? 0) - base;
     this.fpAddr = this.slotHost + fp;
-    platform.native.systrap_copy(ptr(sw), this.fpAddr + SW_RESERVED, sw.length);
+    host.copyFromHost(sw, 0, this.fpAddr + SW_RESERVED, sw.length);
     const view = new DataView(sw.buffer);
     const mask = new Uint8Array(4);
-    platform.native.systrap_copy(ptr(mask), this.fpAddr + 28, 4);
+    host.copyFromHost(mask, 0, this.fpAddr + 28, 4);
     if (view.getUint32(0, true) !== FP_XSTATE_MAGIC1) throw new Error("systrap: the host's CPU has no XSAVE");
     platform.fpStateSize = view.getUint32(4, true);
     platform.fpSoftware = sw;
@@ -376,6 +383,7 @@ export class SystrapContext implements Context {
 
   /** The host thread is gone. */
   died(): void {
+    if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
     const told = this.state === RUNNING || this.state === STOPPED;
     this.state = DEAD;
     this.event = EventDied;

@@ -3,11 +3,6 @@ import source from "../../../../native/systrap.c" with { type: "text" };
 
 const symbols = {
   systrap_blob: { args: ["ptr"], returns: "i64_fast" },
-  systrap_copy: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
-  systrap_call: {
-    args: ["i64_fast", "i64_fast", "i64_fast", "i64_fast", "i64_fast", "i64_fast", "i64_fast"],
-    returns: "i64_fast",
-  },
   systrap_recv: { args: ["i64_fast", "ptr"], returns: "i64_fast" },
   systrap_send: { args: ["i64_fast", "i64_fast", "i64_fast", "i64_fast"], returns: "i64_fast" },
   systrap_wait: { args: ["i64_fast", "i64_fast", "ptr", "ptr", "i64_fast"], returns: "i64_fast" },

@@ -1,4 +1,5 @@
 import { ptr } from "bun:ffi";
+import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { SystrapNative } from "./native.ts";
 
@@ -48,8 +49,8 @@ const OFFSET_ARCH = 4;
 const OFFSET_IP_LOW = 8;
 const OFFSET_IP_HIGH = 12;
 
-/** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit rt_sigreturn arch_prctl execveat clone3). */
-export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 15, 158, 322, 435] as const;
+/** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit exit_group rt_sigreturn arch_prctl execveat clone3). */
+export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 231, 15, 158, 322, 435] as const;
 /** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close). */
 const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3] as const;
 /** Calls a guest thread may make from the blob without us: rt_sigreturn. */
@@ -99,14 +100,20 @@ export function stubFilter(): Insn[] {
 
 /** What guest threads have on top: a jump to the blob's system call instruction with a command thread's call kills the stub. */
 export function guestFilter(): Insn[] {
-  return [
-    ...ifBlob(retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_KILL_PROCESS)),
-    [BPF_RET, 0, 0, SECCOMP_RET_ALLOW],
-  ];
+  return [...ifBlob(retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_KILL_PROCESS)), [BPF_RET, 0, 0, SECCOMP_RET_ALLOW]];
 }
 
 /** One operation of a command program: system call number (or OP_REPORT, OP_ENTER), up to six arguments, where a child goes on. */
-export type Op = readonly [nr: number, a0?: number, a1?: number, a2?: number, a3?: number, a4?: number, a5?: number, child?: number];
+export type Op = readonly [
+  nr: number,
+  a0?: number,
+  a1?: number,
+  a2?: number,
+  a3?: number,
+  a4?: number,
+  a5?: number,
+  child?: number,
+];
 /** Ends a program: report to the sentry. */
 export const OP_REPORT: Op = [-1];
 /** Ends a new thread's program: raise the signal that makes the first frame. */
@@ -125,7 +132,11 @@ export function encodeOp(words: Uint32Array, at: number, op: Op): void {
 
 /** Addresses inside a stub that the sentry needs. */
 export class StubImage {
-  static readonly stateType = stateType("systrap.StubImage", [], ["bytes", "commandIP", "eventIP", "secondProgram", "guestFprog"]);
+  static readonly stateType = stateType(
+    "systrap.StubImage",
+    [],
+    ["bytes", "commandIP", "eventIP", "secondProgram", "guestFprog"],
+  );
   /** The ELF file. */
   readonly bytes: Uint8Array;
   /** Instruction pointer of a command report and of a signal report. */
@@ -151,7 +162,7 @@ export class StubImage {
     };
     // The blob follows the ELF header and one program header; the initial program must follow the blob (the entry code finds it there).
     const blob = 0x80;
-    native.systrap_copy(ptr(image) + blob, at(0), blobSize);
+    host.copyFromHost(image, blob, at(0), blobSize);
     const entry = STUB_BASE + blob;
     this.commandIP = entry + at(2);
     this.eventIP = entry + at(4);

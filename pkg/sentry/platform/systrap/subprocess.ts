@@ -1,5 +1,6 @@
 import { ptr, toArrayBuffer } from "bun:ffi";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File } from "../../memmap/index.ts";
 import type { AddressSpace, Context, ContextOwner, FDListener } from "../platform.ts";
@@ -25,14 +26,10 @@ const SYS_close = 3;
 const SYS_mmap = 9;
 const SYS_mprotect = 10;
 const SYS_munmap = 11;
-const SYS_ioctl = 16;
 const SYS_clone = 56;
-const SYS_wait4 = 61;
-const SYS_kill = 62;
 const SYS_sigaltstack = 131;
 const SYS_prctl = 157;
 const SYS_seccomp = 317;
-const SYS_pidfd_open = 434;
 const SIGKILL = 9;
 const ESRCH = 3;
 const ENOMEM = 12;
@@ -71,6 +68,7 @@ export class Subprocess implements AddressSpace, FDListener {
       "area",
       "commandLow",
       "commandHigh",
+      "lastOp",
       "lastResult",
       "ops",
       "batching",
@@ -92,7 +90,8 @@ export class Subprocess implements AddressSpace, FDListener {
   /** The command thread's unanswered report. */
   commandLow = 0;
   commandHigh = 0;
-  /** Result of the last operation carried out. */
+  /** Address of the operation that ended the last program, and its result or that of the last one carried out. */
+  lastOp = 0;
   lastResult = 0;
   /** Operations collected and not yet carried out. */
   ops = 0;
@@ -116,7 +115,7 @@ export class Subprocess implements AddressSpace, FDListener {
   attach(pid: number): void {
     const platform = this.platform;
     this.pid = pid;
-    this.pidfd = platform.native.systrap_call(SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+    this.pidfd = host.pidfdOpen(pid, 0);
     if (this.pidfd < 0) throw new Error(`systrap: pidfd_open of stub ${pid}: ${linuxerr.nameOf(-this.pidfd)}`);
     platform.watchFD(this.pidfd, 1, this);
   }
@@ -125,8 +124,8 @@ export class Subprocess implements AddressSpace, FDListener {
   reported(notif: Uint32Array): void {
     this.commandLow = notif[0] ?? 0;
     this.commandHigh = notif[1] ?? 0;
-    this.lastResult = (notif[11] ?? 0) * 4294967296 + (notif[10] ?? 0);
-    if (((notif[11] ?? 0) & 0x80000000) !== 0) this.lastResult -= 18446744073709551616;
+    this.lastOp = (notif[9] ?? 0) * 4294967296 + (notif[8] ?? 0);
+    this.lastResult = ((notif[11] ?? 0) | 0) * 4294967296 + (notif[10] ?? 0);
   }
 
   /** Runs the program at `address` in the stub; returns when its command thread reports, with the last result or a negative errno. */
@@ -143,7 +142,7 @@ export class Subprocess implements AddressSpace, FDListener {
 
   /** Adds an operation to the batch. */
   add(op: Op): void {
-    if (this.ops >= BATCH_OPS - 8 && this.batching >= 0) this.flush();
+    if (this.ops >= BATCH_OPS - 16) this.flush();
     encodeOp(this.area, this.ops * OP_WORDS, op);
     this.ops++;
   }
@@ -159,11 +158,20 @@ export class Subprocess implements AddressSpace, FDListener {
     if (this.ops === 0) return;
     encodeOp(this.area, this.ops * OP_WORDS, OP_REPORT);
     this.ops = 0;
-    const r = this.run(COMMAND_BASE);
-    // A dead stub has nothing mapped: every command on it has succeeded as far as memory is concerned.
-    if (r < 0 && r > -4096 && r !== -ESRCH) {
-      if (r === -ENOMEM) throw linuxerr.ENOMEM;
-      throw new Error(`systrap: a command in stub ${this.pid} failed: ${linuxerr.nameOf(-r)}`);
+    const platform = this.platform;
+    let r = this.run(COMMAND_BASE);
+    while (r < 0 && r > -4096) {
+      // A dead stub has nothing mapped: every command on it has succeeded as far as memory is concerned.
+      if (r === -ESRCH && this.dead) return;
+      const at = this.lastOp - COMMAND_BASE;
+      const word = at / 4;
+      // mprotect stops at a hole: what it was to change is dropped instead, and comes back by faults with the right access.
+      if (r !== -ENOMEM || this.area[word] !== SYS_mprotect) {
+        platform.warn(`stub ${this.pid}: call ${this.area[word] ?? -1} failed: ${linuxerr.nameOf(-r)}`);
+        throw linuxerr.fromErrno(-r);
+      }
+      this.area[word] = SYS_munmap;
+      r = this.run(this.lastOp);
     }
   }
 
@@ -172,7 +180,15 @@ export class Subprocess implements AddressSpace, FDListener {
     if (this.dead) return;
     if (this.ops >= BATCH_OPS - 24 || this.batchFDs.length >= 8) this.flush();
     const fd = this.descriptor(file);
-    this.add([SYS_mmap, addr, length, at, MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (precommit ? MAP_POPULATE : 0), fd, offset]);
+    this.add([
+      SYS_mmap,
+      addr,
+      length,
+      at,
+      MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (precommit ? MAP_POPULATE : 0),
+      fd,
+      offset,
+    ]);
     if (this.batching === 0) this.flush();
   }
 
@@ -186,15 +202,8 @@ export class Subprocess implements AddressSpace, FDListener {
   protect(addr: number, length: number, at: number): void {
     this.checkRange(addr, length);
     if (this.dead) return;
-    // A hole makes mprotect stop there with ENOMEM: the batch goes on by itself after that error.
-    this.flush();
-    encodeOp(this.area, 0, [SYS_mprotect, addr, length, at]);
-    encodeOp(this.area, OP_WORDS, OP_REPORT);
-    const r = this.run(COMMAND_BASE);
-    if (r < 0 && r > -4096 && r !== -ESRCH) {
-      if (r === -ENOMEM) throw linuxerr.ENOMEM;
-      throw new Error(`systrap: mprotect in stub ${this.pid} failed: ${linuxerr.nameOf(-r)}`);
-    }
+    this.add([SYS_mprotect, addr, length, at]);
+    if (this.batching === 0) this.flush();
   }
 
   beginBatch(): void {
@@ -208,7 +217,13 @@ export class Subprocess implements AddressSpace, FDListener {
 
   /** Stops the sentry rather than let a wrong range reach the stub's own pages. */
   checkRange(addr: number, length: number): void {
-    if (addr < MIN_ADDRESS - 0x10000 || length <= 0 || addr + length > STUB_BASE || addr % 4096 !== 0 || length % 4096 !== 0) {
+    if (
+      addr < MIN_ADDRESS - 0x10000 ||
+      length <= 0 ||
+      addr + length > STUB_BASE ||
+      addr % 4096 !== 0 ||
+      length % 4096 !== 0
+    ) {
       throw new Error(`systrap: bad range ${addr.toString(16)}+${length.toString(16)}`);
     }
   }
@@ -226,8 +241,9 @@ export class Subprocess implements AddressSpace, FDListener {
     addfd[3] = file.hostFD();
     addfd[4] = 0;
     addfd[5] = 0;
-    const fd = platform.native.systrap_call(SYS_ioctl, platform.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(addfd), 0, 0, 0);
-    if (fd < 0) throw new Error(`systrap: donating descriptor ${file.hostFD()} to stub ${this.pid}: ${linuxerr.nameOf(-fd)}`);
+    const fd = host.ioctl(platform.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(addfd));
+    if (fd < 0)
+      throw new Error(`systrap: donating descriptor ${file.hostFD()} to stub ${this.pid}: ${linuxerr.nameOf(-fd)}`);
     this.batchFDs.push(fd);
     this.batchFiles.push(file.fileID);
     return fd;
@@ -340,7 +356,7 @@ export class Subprocess implements AddressSpace, FDListener {
   /** Ends the process for misbehaviour of its guest; the death is noticed by its pidfd. */
   kill(reason: string): void {
     this.platform.warn(`stub ${this.pid}: killed: ${reason}`);
-    this.platform.native.systrap_call(SYS_kill, this.pid, SIGKILL, 0, 0, 0, 0);
+    host.kill(this.pid, SIGKILL);
   }
 
   fdReady(): void {
@@ -352,10 +368,10 @@ export class Subprocess implements AddressSpace, FDListener {
     if (this.dead) return;
     this.dead = true;
     const platform = this.platform;
-    platform.native.systrap_call(SYS_kill, this.pid, SIGKILL, 0, 0, 0, 0);
-    platform.native.systrap_call(SYS_wait4, this.pid, 0, WALL, 0, 0, 0);
+    host.kill(this.pid, SIGKILL);
+    host.wait4(this.pid, WALL, platform.waitStatus);
     platform.unwatchFD(this.pidfd);
-    platform.native.systrap_call(SYS_close, this.pidfd, 0, 0, 0, 0, 0);
+    host.close(this.pidfd);
     platform.freeRegion(this.region);
     for (const ctx of this.contexts) {
       platform.threads.delete(ctx.hostTID);

@@ -1,11 +1,13 @@
 import { ptr } from "bun:ffi";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File } from "../../memmap/index.ts";
 import type { AddressSpace, ContextOwner, FDListener, Platform } from "../platform.ts";
 import type { SystrapContext } from "./context.ts";
 import type { SystrapNative } from "./native.ts";
 import {
+  COMMAND_BASE,
   COMMAND_SIZE,
   encodeOp,
   MAX_SLOTS,
@@ -21,18 +23,13 @@ import {
 } from "./stub.ts";
 import { Subprocess } from "./subprocess.ts";
 
-const SYS_write = 1;
-const SYS_close = 3;
-const SYS_mmap = 9;
 const SYS_munmap = 11;
-const SYS_ioctl = 16;
-const SYS_nanosleep = 35;
-const SYS_ftruncate = 77;
-const SYS_epoll_ctl = 233;
-const SYS_epoll_create1 = 291;
-const SYS_memfd_create = 319;
-const SYS_pidfd_open = 434;
-const SYS_pidfd_getfd = 438;
+const EPOLLIN = 1;
+const EPOLL_CLOEXEC = 0x80000;
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+const MAP_NORESERVE = 0x4000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLET = 0x80000000;
@@ -44,6 +41,9 @@ const CLOEXEC = 1;
 /** Stubs kept for the next process. */
 const POOL_MAX = 16;
 const NOTIF_WORDS = 20;
+/** A thread told to report that does not (a guest can block the signal in a forged frame) loses its stub after this many ms. */
+const PATIENCE_MS = 3000;
+const PATIENCE_CHECK_NS = 250_000_000;
 
 /** Where to say what an operator should read. */
 export interface PlatformLog {
@@ -95,6 +95,8 @@ export class SystrapPlatform implements Platform {
       "fpSoftware",
       "mxcsrMask",
       "vdso",
+      "waitStatus",
+      "expected",
     ],
   );
   readonly name: string = "systrap";
@@ -127,6 +129,9 @@ export class SystrapPlatform implements Platform {
   readonly events: Uint32Array = new Uint32Array(16 * 3);
   readonly eventsPtr: number = ptr(this.events);
   readonly addfd: Uint32Array = new Uint32Array(6);
+  readonly waitStatus: host.HostWaitStatus = new host.HostWaitStatus();
+  /** Threads told to report that have not yet. */
+  readonly expected: Set<SystrapContext> = new Set();
   fpStateSize = 0;
   fpSoftware: Uint8Array = new Uint8Array(48);
   mxcsrMask = 0xffff;
@@ -140,7 +145,7 @@ export class SystrapPlatform implements Platform {
     this.log = log;
     this.memoryFileID = memoryFile.fileID;
     this.image = new StubImage(native);
-    this.epfd = this.must("epoll_create1", native.systrap_call(SYS_epoll_create1, 0x80000, 0, 0, 0, 0, 0));
+    this.epfd = this.must("epoll_create1", host.epollCreate(EPOLL_CLOEXEC));
     this.createShared();
     this.start(memoryFile);
   }
@@ -153,37 +158,33 @@ export class SystrapPlatform implements Platform {
 
   /** Makes the memfd of command areas and slots and maps it. */
   createShared(): void {
-    const n = this.native;
-    const name = new Uint8Array([...Buffer.from("runsc-stub"), 0]);
-    this.stubMemFD = this.must("memfd_create", n.systrap_call(SYS_memfd_create, ptr(name), CLOEXEC, 0, 0, 0, 0));
+    this.stubMemFD = this.must("memfd_create", host.memfdCreate("runsc-stub", CLOEXEC));
     const size = MAX_STUBS * COMMAND_SIZE + MAX_SLOTS * SLOT_SIZE;
-    this.must("ftruncate", n.systrap_call(SYS_ftruncate, this.stubMemFD, size, 0, 0, 0, 0));
-    this.shared = this.must("mmap", n.systrap_call(SYS_mmap, 0, size, 3, 0x4001, this.stubMemFD, 0));
+    this.must("ftruncate", host.ftruncate(this.stubMemFD, size));
+    this.shared = this.must(
+      "mmap",
+      host.mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, this.stubMemFD, 0),
+    );
   }
 
   /** Starts the source stub, takes its listener, gives it its descriptors. */
   start(memoryFile: File): void {
-    const n = this.native;
-    const name = new Uint8Array([...Buffer.from("runsc-stub"), 0]);
-    const imageFD = this.must("memfd_create", n.systrap_call(SYS_memfd_create, ptr(name), CLOEXEC, 0, 0, 0, 0));
-    this.must("write", n.systrap_call(SYS_write, imageFD, ptr(this.image.bytes), this.image.bytes.length, 0, 0, 0));
+    const imageFD = this.must("memfd_create", host.memfdCreate("runsc-stub", CLOEXEC));
+    this.must("write", host.write(imageFD, this.image.bytes));
     const source = new Subprocess(this, this.allocateRegion());
-    const pid = this.must("starting the first stub", n.systrap_spawn(imageFD));
-    n.systrap_call(SYS_close, imageFD, 0, 0, 0, 0, 0);
-    const pidfd = this.must("pidfd_open", n.systrap_call(SYS_pidfd_open, pid, 0, 0, 0, 0, 0));
+    const pid = this.must("starting the first stub", this.native.systrap_spawn(imageFD));
+    host.close(imageFD);
+    const pidfd = this.must("pidfd_open", host.pidfdOpen(pid, 0));
     // The stub installs its filter first thing; its descriptor table is empty, so the listener is descriptor 0.
-    const pause = new Uint32Array([0, 0, 20_000, 0]);
     for (let i = 0; i < 50_000 && this.listener < 0; i++) {
-      this.listener = n.systrap_call(SYS_pidfd_getfd, pidfd, 0, 0, 0, 0, 0);
-      if (this.listener < 0) n.systrap_call(SYS_nanosleep, ptr(pause), 0, 0, 0, 0, 0);
+      this.listener = host.pidfdGetfd(pidfd, 0);
+      if (this.listener < 0) host.nanosleep(20_000);
     }
-    n.systrap_call(SYS_close, pidfd, 0, 0, 0, 0, 0);
+    host.close(pidfd);
     this.must("taking the seccomp listener of the first stub", this.listener);
-    const flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
     // Linux before 6.6 has no such flag and wakes without the hint.
-    n.systrap_call(SYS_ioctl, this.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags, 0, 0, 0);
-    const ev = new Uint32Array([1, 0, 0]);
-    this.must("epoll_ctl", n.systrap_call(SYS_epoll_ctl, this.epfd, EPOLL_CTL_ADD, this.listener, ptr(ev), 0, 0));
+    host.ioctl(this.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    this.must("epoll_ctl", host.epollCtl(this.epfd, EPOLL_CTL_ADD, this.listener, EPOLLIN, 0, 0));
     source.attach(pid);
     if (!this.awaitReport(source, pid)) throw new Error("systrap: the first stub died at start");
     this.donate(source, this.stubMemFD, STUB_MEMFD);
@@ -204,12 +205,13 @@ export class SystrapPlatform implements Platform {
     a[3] = fd;
     a[4] = number;
     a[5] = 0;
-    this.must("donating a descriptor", this.native.systrap_call(SYS_ioctl, this.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(a), 0, 0, 0));
+    this.must("donating a descriptor", host.ioctl(this.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(a)));
   }
 
   /** Removes the stack that exec made and notes where the vDSO is. */
   clearSource(source: Subprocess): void {
-    const maps = require("node:fs").readFileSync(`/proc/${source.pid}/maps`, "latin1") as string;
+    const maps = host.readFile(`/proc/${source.pid}/maps`);
+    if (typeof maps === "number") throw new Error(`systrap: reading the first stub's maps: ${linuxerr.nameOf(-maps)}`);
     let vvarStart = 0;
     let ops = 0;
     for (const line of maps.split("\n")) {
@@ -222,7 +224,7 @@ export class SystrapPlatform implements Platform {
       if (m[3] === "[stack]") encodeOp(source.area, (ops++ * OP_SIZE) / 4, [SYS_munmap, start, end - start]);
     }
     encodeOp(source.area, (ops * OP_SIZE) / 4, OP_REPORT);
-    source.run(STUB_BASE + 0x1_0000);
+    source.run(COMMAND_BASE);
   }
 
   /** Learns the host's FP state layout from a first thread. */
@@ -345,7 +347,12 @@ export class SystrapPlatform implements Platform {
       if (q !== undefined) this.dispatch(q);
       handled++;
     }
-    const r = this.native.systrap_wait(this.epfd, this.listener, this.notifPtr, this.eventsPtr, handled > 0 ? 0 : timeoutNs);
+    let timeout = handled > 0 ? 0 : timeoutNs;
+    if (this.expected.size > 0) {
+      this.checkExpected();
+      if (timeout < 0 || timeout > PATIENCE_CHECK_NS) timeout = PATIENCE_CHECK_NS;
+    }
+    const r = this.native.systrap_wait(this.epfd, this.listener, this.notifPtr, this.eventsPtr, timeout);
     if (r <= 0) return handled;
     const n = r & 0xffff;
     if (n > 1 || r < 0x10000) this.hostEvents(n);
@@ -354,6 +361,29 @@ export class SystrapPlatform implements Platform {
       handled++;
     }
     return handled + n;
+  }
+
+  /** A thread was told to report. */
+  expectReport(ctx: SystrapContext): void {
+    ctx.interruptedAt = performance.now();
+    this.expected.add(ctx);
+  }
+
+  /** It did. */
+  reportCame(ctx: SystrapContext): void {
+    ctx.interruptedAt = 0;
+    this.expected.delete(ctx);
+  }
+
+  /** Kills the stubs of threads that will not report. */
+  checkExpected(): void {
+    const limit = performance.now() - PATIENCE_MS;
+    for (const ctx of this.expected) {
+      // Sets iterate in order of insertion: the rest was told later.
+      if (ctx.interruptedAt > limit) break;
+      this.reportCame(ctx);
+      ctx.subprocess.kill("a guest thread did not stop when told to");
+    }
   }
 
   /** Tells the listeners of ready descriptors; an event of a descriptor number that was reused since is dropped. */
@@ -369,15 +399,14 @@ export class SystrapPlatform implements Platform {
 
   watchFD(fd: number, mask: number, listener: FDListener): void {
     this.generation = (this.generation + 1) % 4294967296;
-    const ev = new Uint32Array([(mask | EPOLLET) >>> 0, fd + 1, this.generation]);
-    const r = this.native.systrap_call(SYS_epoll_ctl, this.epfd, EPOLL_CTL_ADD, fd, ptr(ev), 0, 0);
+    const r = host.epollCtl(this.epfd, EPOLL_CTL_ADD, fd, (mask | EPOLLET) >>> 0, fd + 1, this.generation);
     if (r < 0) throw linuxerr.fromErrno(-r);
     this.watches.set(fd, new Watch(listener, this.generation));
   }
 
   unwatchFD(fd: number): void {
     if (!this.watches.delete(fd)) return;
-    this.native.systrap_call(SYS_epoll_ctl, this.epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
+    host.epollCtl(this.epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
   }
 
   warn(message: string): void {
@@ -389,6 +418,6 @@ export class SystrapPlatform implements Platform {
     for (const ctx of this.threads.values()) stubs.add(ctx.subprocess);
     if (this.source !== null) stubs.add(this.source);
     for (const s of stubs) s.died();
-    this.native.systrap_call(SYS_munmap, this.shared, MAX_STUBS * COMMAND_SIZE + MAX_SLOTS * SLOT_SIZE, 0, 0, 0, 0);
+    host.munmap(this.shared, MAX_STUBS * COMMAND_SIZE + MAX_SLOTS * SLOT_SIZE);
   }
 }

@@ -1,0 +1,287 @@
+import * as linux from "../../abi/linux/signal.ts";
+import { EventIn } from "../../waiter/index.ts";
+import { SignalInfo } from "../arch/signal_info.ts";
+import type { PIDNamespace } from "./pid_namespace.ts";
+import type { RunState } from "./run_state.ts";
+import {
+  type Task,
+  TaskExitDead,
+  TaskExitInitiated,
+  TaskExitNone,
+  TaskExitZombie,
+} from "./task.ts";
+import { runExecveAfterSiblings } from "./task_exec.ts";
+import { childSignal, participateGroupStop, retarget } from "./task_signals.ts";
+import { EventExit, EventGroupExit, type ThreadGroup } from "./thread_group.ts";
+
+/** The task begins to exit: with the status of the group if that exits, else with its own (exit(2), exec of another thread). */
+class RunExit implements RunState {
+  readonly name = "exit";
+
+  execute(t: Task): RunState | null {
+    if (t.exitState !== TaskExitNone) return null;
+    const tg = t.threadGroup;
+    t.exitState = TaskExitInitiated;
+    if (tg.exiting) t.exitStatus = tg.exitStatus;
+    else if (t.killed) t.exitStatus = linux.SIGKILL;
+    tg.liveTasks--;
+    if (t.stopPending || t.groupStopped) {
+      t.groupStopped = false;
+      if (t.stopPending) participateGroupStop(t, true);
+    }
+    retarget(t, tg.pending.lo & ~t.maskLo, tg.pending.hi & ~t.maskHi);
+    // The namespace dies with its init: everyone else in it is killed first.
+    if (tg.liveTasks === 0 && tg.isNamespaceInit()) killNamespace(tg.pidNamespace, tg);
+    return runExitMain;
+  }
+}
+
+/** The task lets go of everything it holds. */
+class RunExitMain implements RunState {
+  readonly name = "exit-main";
+
+  execute(t: Task): RunState | null {
+    const tg = t.threadGroup;
+    const k = t.kernel;
+    const groupDead = tg.liveTasks === 0;
+    k.timers.removeTimer(t.blockTimer);
+    if (groupDead) {
+      if (!tg.exiting) tg.exitStatus = t.exitStatus;
+      tg.timers?.onExit();
+      tg.timers = null;
+    }
+    tg.usage.userNs += t.cpuTimeNs();
+    if (t.exec !== null) t.exec.release();
+    t.exec = null;
+    releaseUserMemory(t);
+    t.context.release();
+    t.mm.decUsers();
+    t.fdTable.decRef();
+    t.fsContext.decRef();
+    t.mountNamespace.decRef();
+    t.pending.discard(0xffffffff, 0xffffffff);
+    k.quotaOf(t.creds.realKUID).tasks--;
+    if (groupDead) {
+      tg.pending.discard(0xffffffff, 0xffffffff);
+      const s = tg.processGroup.session;
+      if (s.leader === tg && s.controllingTTY !== null) s.controllingTTY.sessionLeaderExited(s);
+    }
+    return runExitNotify;
+  }
+}
+
+/** The task becomes a zombie, or is gone at once; relatives hear of it. */
+class RunExitNotify implements RunState {
+  readonly name = "exit-notify";
+
+  execute(t: Task): RunState | null {
+    const tg = t.threadGroup;
+    const groupDead = tg.liveTasks === 0;
+    if (tg.isNamespaceInit() && groupDead && othersIn(tg.pidNamespace, tg)) {
+      // Waits until the namespace is empty: reap() schedules it again.
+      t.runState = this;
+      return null;
+    }
+    t.exitState = TaskExitZombie;
+    reparentChildren(t);
+    if (groupDead) orphanProcessGroups(tg);
+    if (t.isLeader()) {
+      // Also signalled when other threads are still on their way: then the last of them does this.
+      if (tg.tasks.size <= 1) groupExited(tg);
+    } else {
+      reap(t);
+      if (tg.leader.exitState === TaskExitZombie && tg.tasks.size <= 1) groupExited(tg);
+    }
+    const execing = tg.execing;
+    if (execing !== null && execing !== t) execing.kernel.schedule(execing);
+    t.runState = runExitDone;
+    return null;
+  }
+}
+
+/** Nothing is left to run. */
+class RunExitDone implements RunState {
+  readonly name = "exited";
+
+  execute(): RunState | null {
+    return null;
+  }
+}
+
+export const runExit: RunState = new RunExit();
+export const runExitMain: RunState = new RunExitMain();
+export const runExitNotify: RunState = new RunExitNotify();
+export const runExitDone: RunState = new RunExitDone();
+
+/**
+ * What a thread does when it stops using its address space, by exit or exec: robust futexes, the thread id word, and the parent that
+ * waits for its vfork child.
+ */
+export function releaseUserMemory(t: Task): void {
+  const k = t.kernel;
+  if (t.robustListHead !== 0) {
+    try {
+      k.futexes.exitRobustList(t);
+    } catch (e) {
+      k.errnoOf(e, t);
+    }
+    t.robustListHead = 0;
+  }
+  if (t.clearChildTID !== 0) {
+    const addr = t.clearChildTID;
+    t.clearChildTID = 0;
+    // Nobody can be waiting in an address space that goes away.
+    if (t.mm.users() > 1) {
+      try {
+        t.copyOutU32(addr, 0);
+        k.futexes.wakeAddress(t, addr, 1);
+      } catch (e) {
+        k.errnoOf(e, t);
+      }
+    }
+  }
+  releaseVforkParent(t);
+}
+
+/** The vfork child execs or exits: its parent goes on. */
+export function releaseVforkParent(t: Task): void {
+  const p = t.vforkParent;
+  if (p === null) return;
+  t.vforkParent = null;
+  if (p.vforkWaiting !== t) return;
+  p.vforkWaiting = null;
+  p.kernel.schedule(p);
+}
+
+/** The whole group is gone: the parent is told, and the zombie reaped when nobody wants it. */
+function groupExited(tg: ThreadGroup): void {
+  const leader = tg.leader;
+  const parent = tg.parent;
+  tg.eventQueue.notify(EventGroupExit | EventIn);
+  if (parent === null) {
+    reap(leader);
+    return;
+  }
+  if (notifyParent(tg, parent)) reap(leader);
+}
+
+/** Sends the exit signal and wakes waiters. Returns whether the parent ignores its children, so that they leave no zombie. */
+function notifyParent(tg: ThreadGroup, parent: Task): boolean {
+  const pg = parent.threadGroup;
+  let sig = tg.exitSignal;
+  if (sig !== linux.SIGCHLD && tg.parentExecID !== parent.execID) sig = linux.SIGCHLD;
+  let autoReap = false;
+  if (sig === linux.SIGCHLD) {
+    const action = pg.signalHandlers.get(linux.SIGCHLD);
+    const ignored = action.isIgnore();
+    autoReap = ignored || (action.flags & linux.SA_NOCLDWAIT) !== 0;
+    if (ignored) sig = 0;
+  }
+  if (sig > 0) {
+    const st = tg.exitStatus;
+    const killed = (st & 0x7f) !== 0;
+    const code = !killed ? linux.CLD_EXITED : (st & 0x80) !== 0 ? linux.CLD_DUMPED : linux.CLD_KILLED;
+    pg.sendSignal(childSignal(tg, parent, sig, code, killed ? st & 0x7f : (st >> 8) & 0xff));
+  }
+  if (!autoReap) pg.eventQueue.notify(EventExit);
+  else tg.reapedUnseen = true;
+  return autoReap;
+}
+
+/** Removes a zombie for good: its ids are free. */
+export function reap(t: Task): void {
+  if (t.exitState === TaskExitDead) return;
+  const tg = t.threadGroup;
+  const k = t.kernel;
+  t.exitState = TaskExitDead;
+  tg.tasks.delete(t);
+  k.tasks.remove(t);
+  if (t.isLeader()) {
+    const parent = tg.parent;
+    if (parent !== null) parent.children.delete(tg);
+    tg.processGroup.remove(tg);
+    if (tg.signalHandlers.refs > 0) tg.signalHandlers.refs--;
+    // Waiters whose last child this was must find out.
+    if (parent !== null && tg.reapedUnseen) parent.threadGroup.eventQueue.notify(EventExit);
+  }
+  for (let ns: PIDNamespace | null = t.pidNamespace; ns !== null; ns = ns.parent) {
+    const init = ns.init;
+    if (init !== null && ns.exiting && init.liveTasks === 0) k.schedule(init.leader);
+  }
+}
+
+/** Whether tasks outside the group live in a namespace or its descendants. */
+function othersIn(ns: PIDNamespace, tg: ThreadGroup): boolean {
+  for (const t of ns.tasks.values()) if (t.threadGroup !== tg) return true;
+  return false;
+}
+
+/** Kills everyone in a namespace whose init dies; zombies are reaped. */
+function killNamespace(ns: PIDNamespace, init: ThreadGroup): void {
+  ns.exiting = true;
+  for (const t of [...ns.tasks.values()]) {
+    const tg = t.threadGroup;
+    if (tg === init) continue;
+    if (t.exitState === TaskExitZombie && t.isLeader() && tg.tasks.size <= 1) reap(t);
+    else tg.prepareGroupExit(linux.SIGKILL);
+  }
+}
+
+/** Gives the children of an exiting thread to another thread of the group, the nearest subreaper, or init. */
+function reparentChildren(t: Task): void {
+  if (t.children.size === 0) return;
+  const heir = findHeir(t);
+  for (const child of [...t.children]) {
+    t.children.delete(child);
+    child.parent = heir;
+    heir?.children.add(child);
+    for (const c of child.tasks) {
+      if (c.parentDeathSignal !== 0) {
+        child.sendSignal(SignalInfo.user(c.parentDeathSignal, linux.SI_USER, t.tgid, 0));
+      }
+    }
+    if (heir !== null && heir.threadGroup === t.threadGroup) continue;
+    child.exitSignal = linux.SIGCHLD;
+    child.parentExecID = heir?.execID ?? 0;
+    if (child.leader.exitState === TaskExitZombie && child.tasks.size <= 1) {
+      if (heir === null || notifyParent(child, heir)) reap(child.leader);
+    } else if (heir !== null) {
+      // The old parent's end may have orphaned the child's job.
+      child.processGroup.handleOrphan(null);
+    }
+  }
+}
+
+/** The adoptive parent of an exiting thread's children; null when nobody is left. */
+function findHeir(t: Task): Task | null {
+  const own = t.threadGroup.liveTask();
+  if (own !== null) return own;
+  if (t.threadGroup.hasChildSubreaper) {
+    for (let p = t.threadGroup.parent; p !== null; p = p.threadGroup.parent) {
+      if (p.pidNamespace !== t.pidNamespace) break;
+      if (!p.threadGroup.isChildSubreaper) continue;
+      const r = p.threadGroup.liveTask();
+      if (r !== null) return r;
+    }
+  }
+  const init = t.pidNamespace.init;
+  if (init === null || init === t.threadGroup) {
+    // Init itself: what is left goes to the parent namespace's.
+    const outer = t.pidNamespace.parent?.init ?? null;
+    return outer?.liveTask() ?? null;
+  }
+  return init.liveTask();
+}
+
+/** Job control of the process groups that this process kept from being orphaned (POSIX, _exit()). */
+function orphanProcessGroups(tg: ThreadGroup): void {
+  const parentGroup = tg.parent?.threadGroup.processGroup ?? null;
+  const own = tg.processGroup;
+  if (parentGroup !== null && parentGroup !== own && parentGroup.session === own.session) own.handleOrphan(tg);
+}
+
+/** All that exec's thread waits for: the other threads of the group. */
+export function wakeExec(tg: ThreadGroup): void {
+  const t = tg.execing;
+  if (t !== null && t.runState === runExecveAfterSiblings) t.kernel.schedule(t);
+}

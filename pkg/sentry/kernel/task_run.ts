@@ -1,0 +1,177 @@
+import * as errno from "../../abi/linux/errno.ts";
+import * as linux from "../../abi/linux/signal.ts";
+import { SYS_restart_syscall } from "../../abi/linux/syscalls.ts";
+import { pushSignalFrame } from "../arch/index.ts";
+import { SignalInfo } from "../arch/signal_info.ts";
+import {
+  EventDied,
+  EventFault,
+  EventInterrupted,
+  EventSyscall,
+  EventSyscallRegs,
+  REG_RAX,
+  REG_RIP,
+} from "../platform/platform.ts";
+import type { RunState } from "./run_state.ts";
+import * as sigset from "./signal_set.ts";
+import type { Task } from "./task.ts";
+import { runExit } from "./task_exit.ts";
+import { handleFault } from "./task_fault.ts";
+import { dequeueSignal, forceSignal, initiateGroupStop, participateGroupStop, setSignalMask } from "./task_signals.ts";
+import { startSyscall } from "./task_syscall.ts";
+
+/** Length of the syscall instruction. */
+const SYSCALL_INSTRUCTION = 2;
+
+/** The guest's code runs, or its context stopped and is to be served. */
+class RunApp implements RunState {
+  readonly name = "running";
+
+  execute(t: Task): RunState | null {
+    const ctx = t.context;
+    if (ctx.event === EventDied) {
+      t.kernel.log.warning(`host thread of task ${t.tid} (${t.name}) is gone: killing its process`);
+      t.threadGroup.prepareGroupExit(linux.SIGKILL);
+      return runExit;
+    }
+    if (!ctx.stopped) return null;
+    if (t.killed) return runExit;
+    switch (ctx.event) {
+      case EventSyscall:
+      case EventSyscallRegs:
+        return startSyscall(t);
+      case EventFault:
+        return handleFault(t);
+      case EventInterrupted:
+        return runInterrupt;
+      default:
+        return null;
+    }
+  }
+}
+
+/** The context is stopped with its registers known: signals, stops and exits are dealt with before the guest goes on. */
+class RunInterrupt implements RunState {
+  readonly name = "interrupted";
+
+  execute(t: Task): RunState | null {
+    for (;;) {
+      if (t.killed || t.context.event === EventDied) return runExit;
+      if (t.groupStopped) return this.park(t);
+      if (t.stopPending) {
+        participateGroupStop(t, false);
+        return this.park(t);
+      }
+      const info = dequeueSignal(t);
+      if (info === null) break;
+      const exit = deliverSignal(t, info);
+      if (exit !== null) return exit;
+    }
+    if (t.restartCode !== 0) restartSyscall(t);
+    if (t.haveSavedMask) {
+      t.endTemporarySignalMask(false);
+      // The old mask may let something through.
+      if (t.hasPendingSignal()) return this;
+    }
+    t.runState = runApp;
+    t.context.resume();
+    return null;
+  }
+
+  park(t: Task): null {
+    t.runState = this;
+    return null;
+  }
+}
+
+export const runApp: RunState = new RunApp();
+export const runInterrupt: RunState = new RunInterrupt();
+
+/** Carries out the action of a dequeued signal. Returns a state when the task is to exit. */
+function deliverSignal(t: Task, info: SignalInfo): RunState | null {
+  const tg = t.threadGroup;
+  const sig = info.signo;
+  if (sig === linux.SIGKILL) {
+    tg.prepareGroupExit(sig);
+    return runExit;
+  }
+  const handlers = tg.signalHandlers;
+  if (handlers.isIgnore(sig)) return null;
+  if (!handlers.isDefault(sig)) {
+    deliverToHandler(t, info);
+    return null;
+  }
+  if (sigset.contains(sigset.IGNORE_LO, 0, sig)) return null;
+  if (tg.unkillable && !sigset.contains(sigset.UNBLOCKABLE_LO, 0, sig)) return null;
+  if (sigset.contains(sigset.STOP_LO, 0, sig)) {
+    // A job that nobody could continue is not stopped by the terminal's signals.
+    if (sig !== linux.SIGSTOP && tg.processGroup.isOrphan(null)) return null;
+    initiateGroupStop(t, sig);
+    return null;
+  }
+  tg.prepareGroupExit(sig);
+  return runExit;
+}
+
+/** Calls the guest's handler, after deciding whether the interrupted system call is restarted behind it. */
+function deliverToHandler(t: Task, info: SignalInfo): void {
+  const k = t.kernel;
+  const ctx = t.context;
+  const sig = info.signo;
+  const action = t.threadGroup.signalHandlers.get(sig);
+  const flags = action.flags;
+  if (t.restartCode !== 0) {
+    const restart =
+      t.restartCode === errno.ERESTARTNOINTR ||
+      (t.restartCode === errno.ERESTARTSYS && (flags & linux.SA_RESTART) !== 0);
+    if (restart) rewind(t, t.restartNr);
+    t.restartCode = 0;
+  }
+  const fpState = k.fpBuffer(ctx.fpStateSize());
+  ctx.getFPState(fpState);
+  const pushed = pushSignalFrame(
+    {
+      regs: ctx.regs,
+      io: t.mm,
+      fpState,
+      handler: action.handler,
+      restorer: action.restorer,
+      flags,
+      info,
+      maskLo: t.haveSavedMask ? t.savedMaskLo : t.maskLo,
+      maskHi: t.haveSavedMask ? t.savedMaskHi : t.maskHi,
+      altStack: t,
+      trap: t,
+    },
+    k.frameBuffer,
+  );
+  const maskLo = action.maskLo;
+  const maskHi = action.maskHi;
+  if ((flags & linux.SA_RESETHAND) !== 0) action.handler = linux.SIG_DFL;
+  if (!pushed) {
+    forceSignal(t, SignalInfo.kernel(linux.SIGSEGV), sig === linux.SIGSEGV);
+    return;
+  }
+  t.haveSavedMask = false;
+  if ((t.altStackFlags & linux.SS_AUTODISARM) !== 0) t.resetAltStack();
+  let lo = t.maskLo | maskLo;
+  let hi = t.maskHi | maskHi;
+  if ((flags & linux.SA_NODEFER) === 0) {
+    lo |= sigset.bitLo(sig);
+    hi |= sigset.bitHi(sig);
+  }
+  setSignalMask(t, lo, hi);
+}
+
+/** No handler runs: the interrupted call is made again, or goes on through restart_syscall(2). */
+function restartSyscall(t: Task): void {
+  rewind(t, t.restartCode === errno.ERESTART_RESTARTBLOCK ? SYS_restart_syscall : t.restartNr);
+  t.restartCode = 0;
+}
+
+/** Has the guest execute its syscall instruction again. */
+function rewind(t: Task, nr: number): void {
+  const regs = t.context.regs;
+  regs.set(REG_RAX, nr);
+  regs.set(REG_RIP, regs.get(REG_RIP) - SYSCALL_INSTRUCTION);
+}

@@ -1,0 +1,259 @@
+import { RLIMIT_SIGPENDING } from "../../abi/linux/rlimit.ts";
+import * as linux from "../../abi/linux/signal.ts";
+import * as errno from "../../abi/linux/errno.ts";
+import { EventIn } from "../../waiter/index.ts";
+import { SignalInfo } from "../arch/signal_info.ts";
+import { type PendingSignals, QueuedSignal, type SignalTimer } from "./pending_signals.ts";
+import type { SignalQuota } from "./signal_quota.ts";
+import * as sigset from "./signal_set.ts";
+import { type Task } from "./task.ts";
+import { EventChildContinue, EventChildStop, type ThreadGroup } from "./thread_group.ts";
+
+// ---- sending
+
+/** Sends a signal to one thread. Returns 0 (also when the signal is ignored) or -EAGAIN. */
+export function sendTaskSignal(t: Task, info: SignalInfo, timer: SignalTimer | null): number {
+  return send(t.threadGroup, t, true, info, timer, false);
+}
+
+/** Sends a signal to a process. `force`: the sender is outside its PID namespace, so SIGKILL and SIGSTOP reach init. */
+export function sendGroupSignal(tg: ThreadGroup, info: SignalInfo, timer: SignalTimer | null, force: boolean): number {
+  return send(tg, tg.leader, false, info, timer, force);
+}
+
+function send(
+  tg: ThreadGroup,
+  t: Task,
+  toThread: boolean,
+  info: SignalInfo,
+  timer: SignalTimer | null,
+  force: boolean,
+): number {
+  const sig = info.signo;
+  if (sig === 0) return 0;
+  if (toThread ? t.exitState >= 2 : tg.isDead()) {
+    timer?.signalRejected();
+    return 0;
+  }
+  if (!prepareSignal(tg, t, sig, force)) {
+    timer?.signalRejected();
+    return 0;
+  }
+  const pending = toThread ? t.pending : tg.pending;
+  const r = enqueue(pending, t, info, timer);
+  if (r < 0) return r;
+  completeSignal(tg, t, toThread, sig);
+  return 0;
+}
+
+/** What a signal does on arrival whatever its fate: stops and continues cancel each other. False: drop it. */
+function prepareSignal(tg: ThreadGroup, t: Task, sig: number, force: boolean): boolean {
+  if (tg.exiting) return false;
+  if (sigset.contains(sigset.STOP_LO, 0, sig)) {
+    discardFromGroup(tg, sigset.CONT_LO, 0);
+  } else if (sig === linux.SIGCONT) {
+    discardFromGroup(tg, sigset.STOP_LO, 0);
+    groupContinue(tg);
+  }
+  return !isIgnored(t, sig, force);
+}
+
+/** Whether a signal to this thread has no effect and need not be queued. Blocked signals are kept: the action may change. */
+function isIgnored(t: Task, sig: number, force: boolean): boolean {
+  if (sigset.contains(t.maskLo, t.maskHi, sig)) return false;
+  const tg = t.threadGroup;
+  const kernelOnly = sigset.contains(sigset.UNBLOCKABLE_LO, 0, sig);
+  if (tg.unkillable && tg.signalHandlers.isDefault(sig) && !(force && kernelOnly)) return true;
+  return tg.signalHandlers.ignores(sig);
+}
+
+/** Queues a signal, within the receiver's RLIMIT_SIGPENDING. */
+function enqueue(pending: PendingSignals, t: Task, info: SignalInfo, timer: SignalTimer | null): number {
+  const sig = info.signo;
+  if (sig < linux.SIGRTMIN && pending.has(sig)) {
+    timer?.signalRejected();
+    return 0;
+  }
+  if (sig === linux.SIGKILL) {
+    pending.mark(sig);
+    return 0;
+  }
+  const quota: SignalQuota = t.kernel.quotaOf(t.creds.realKUID);
+  const override = sig < linux.SIGRTMIN && info.code >= 0;
+  if (!override && timer === null && quota.signals >= t.threadGroup.limits.cur(RLIMIT_SIGPENDING)) {
+    if (sig >= linux.SIGRTMIN && info.code !== linux.SI_USER) return -errno.EAGAIN;
+    pending.mark(sig);
+    return 0;
+  }
+  quota.signals++;
+  pending.enqueue(new QueuedSignal(info, quota, timer));
+  return 0;
+}
+
+/** Whether a thread would take the signal now. */
+function wantsSignal(t: Task, sig: number): boolean {
+  if (sigset.contains(t.maskLo & ~t.waitSetLo, t.maskHi & ~t.waitSetHi, sig)) return false;
+  if (t.isExiting()) return false;
+  if (sig === linux.SIGKILL) return true;
+  if (t.groupStopped) return false;
+  return t.kernel.current === t || !t.hasPendingSignal();
+}
+
+/** Finds the thread that will handle a queued signal and wakes it; a fatal one ends the whole group at once. */
+function completeSignal(tg: ThreadGroup, t: Task, toThread: boolean, sig: number): void {
+  if (!tg.signalfdQueue.isEmpty()) tg.signalfdQueue.notify(EventIn);
+  let target: Task | null = wantsSignal(t, sig) ? t : null;
+  if (target === null) {
+    if (toThread || tg.tasks.size <= 1) return;
+    target = nextTarget(tg, sig);
+    if (target === null) return;
+    tg.signalTarget = target;
+  }
+  const waited = sigset.contains(target.waitSetLo, target.waitSetHi, sig);
+  if (
+    !waited &&
+    tg.signalHandlers.isDefault(sig) &&
+    !sigset.contains(sigset.IGNORE_LO | sigset.STOP_LO | sigset.CORE_LO, 0, sig) &&
+    (!tg.unkillable || sig === linux.SIGKILL)
+  ) {
+    tg.prepareGroupExit(sig);
+    return;
+  }
+  if (waited) target.wake();
+  else target.interrupt();
+}
+
+/** The first thread behind the last target that wants the signal. */
+function nextTarget(tg: ThreadGroup, sig: number): Task | null {
+  let seen = false;
+  for (const t of tg.tasks) {
+    if (seen && wantsSignal(t, sig)) return t;
+    if (t === tg.signalTarget) seen = true;
+  }
+  for (const t of tg.tasks) if (wantsSignal(t, sig)) return t;
+  return null;
+}
+
+/** Throws away signals of the set that are pending anywhere in the group. */
+export function discardFromGroup(tg: ThreadGroup, lo: number, hi: number): void {
+  tg.pending.discard(lo, hi);
+  for (const t of tg.tasks) t.pending.discard(lo, hi);
+}
+
+/**
+ * A signal for a fault of this thread: it cannot be blocked or ignored. With `fatal` not even a handler may see it
+ * (a signal frame could not be written).
+ */
+export function forceSignal(t: Task, info: SignalInfo, fatal: boolean): void {
+  const sig = info.signo;
+  const action = t.threadGroup.signalHandlers.get(sig);
+  const blocked = sigset.contains(t.maskLo, t.maskHi, sig);
+  if (fatal || blocked || action.isIgnore()) {
+    action.handler = linux.SIG_DFL;
+    if (blocked) setSignalMask(t, t.maskLo & ~sigset.bitLo(sig), t.maskHi & ~sigset.bitHi(sig));
+  }
+  if (action.isDefault()) t.threadGroup.unkillable = false;
+  sendTaskSignal(t, info, null);
+}
+
+/** Replaces the mask of a thread (SIGKILL and SIGSTOP left out) and sees to signals that this lets through or keeps out. */
+export function setSignalMask(t: Task, lo: number, hi: number): void {
+  const newLo = (lo & ~sigset.UNBLOCKABLE_LO) >>> 0;
+  const newHi = hi >>> 0;
+  const blockedLo = newLo & ~t.maskLo;
+  const blockedHi = newHi & ~t.maskHi;
+  t.maskLo = newLo;
+  t.maskHi = newHi;
+  const tg = t.threadGroup;
+  if (tg.tasks.size > 1) retarget(t, tg.pending.lo & blockedLo, tg.pending.hi & blockedHi);
+  if (t.hasPendingSignal()) t.interrupt();
+}
+
+/** Has other threads look at process signals that this one no longer takes. */
+export function retarget(t: Task, lo: number, hi: number): void {
+  if (lo === 0 && hi === 0) return;
+  for (const o of t.threadGroup.tasks) {
+    if (o === t || o.isExiting()) continue;
+    if ((lo & ~o.maskLo) !== 0 || (hi & ~o.maskHi) !== 0) o.interrupt();
+  }
+}
+
+/** Takes the next signal this thread may handle, or null. */
+export function dequeueSignal(t: Task): SignalInfo | null {
+  return t.pending.dequeue(t.maskLo, t.maskHi) ?? t.threadGroup.pending.dequeue(t.maskLo, t.maskHi);
+}
+
+/** Takes the next pending signal of a set, blocked or not: sigtimedwait(2), signalfd(2). */
+export function dequeueOf(t: Task, lo: number, hi: number): SignalInfo | null {
+  return t.pending.dequeue(~lo, ~hi) ?? t.threadGroup.pending.dequeue(~lo, ~hi);
+}
+
+// ---- group stops
+
+/** Begins a group stop for a signal: every thread stops at its next look at its signals. */
+export function initiateGroupStop(t: Task, sig: number): void {
+  const tg = t.threadGroup;
+  if (tg.exiting || tg.execing !== null) return;
+  if (!tg.stopped) tg.stopSignal = sig;
+  for (const o of tg.tasks) {
+    if (o.isExiting() || o.groupStopped || o.stopPending || o.killed) continue;
+    o.stopPending = true;
+    tg.stopCount++;
+    o.interrupt();
+  }
+}
+
+/** The thread takes part in the stop under way, by stopping or by exiting. The last one completes it. */
+export function participateGroupStop(t: Task, exiting: boolean): void {
+  const tg = t.threadGroup;
+  t.stopPending = false;
+  if (!exiting) t.groupStopped = true;
+  if (tg.stopCount > 0) tg.stopCount--;
+  if (tg.stopCount > 0) return;
+  if (tg.liveTasks === 0 || tg.exiting) return;
+  const first = !tg.stopped;
+  tg.stopped = true;
+  tg.stopWaitable = true;
+  tg.continueWaitable = false;
+  if (first) notifyParentOfStop(tg, linux.CLD_STOPPED);
+}
+
+/** SIGCONT, or a debugger: ends a group stop, complete or not. */
+export function groupContinue(tg: ThreadGroup): void {
+  const wasStopped = tg.stopped;
+  const wasStopping = tg.stopCount > 0;
+  tg.stopped = false;
+  tg.stopCount = 0;
+  for (const t of tg.tasks) {
+    t.stopPending = false;
+    if (!t.groupStopped) continue;
+    t.groupStopped = false;
+    t.kernel.schedule(t);
+  }
+  if (!wasStopped && !wasStopping) return;
+  tg.stopWaitable = false;
+  tg.continueWaitable = true;
+  // A stop that was under way counts as one that happened.
+  notifyParentOfStop(tg, wasStopped ? linux.CLD_CONTINUED : linux.CLD_STOPPED);
+}
+
+/** SIGCHLD for a stop or continue (unless the parent has SA_NOCLDSTOP or ignores it), and waiters. */
+function notifyParentOfStop(tg: ThreadGroup, code: number): void {
+  const parent = tg.parent;
+  if (parent === null) return;
+  const pg = parent.threadGroup;
+  const action = pg.signalHandlers.get(linux.SIGCHLD);
+  if (!action.isIgnore() && (action.flags & linux.SA_NOCLDSTOP) === 0) {
+    const status = code === linux.CLD_CONTINUED ? linux.SIGCONT : tg.stopSignal;
+    pg.sendSignal(childSignal(tg, parent, linux.SIGCHLD, code, status));
+  }
+  pg.eventQueue.notify(code === linux.CLD_CONTINUED ? EventChildContinue : EventChildStop);
+}
+
+/** A SIGCHLD-like siginfo about a process, as its parent sees it. */
+export function childSignal(tg: ThreadGroup, parent: Task, sig: number, code: number, status: number): SignalInfo {
+  const leader = tg.leader;
+  const ticks = Math.floor(tg.cpuTimeNs() / 10_000_000);
+  const uid = parent.creds.userNamespace.uidOrOverflow(leader.creds.realKUID);
+  return SignalInfo.child(sig, code, parent.pidNamespace.idOfThreadGroup(tg), uid, status, ticks, 0);
+}

@@ -1,0 +1,413 @@
+import * as auxv from "../../abi/linux/auxv.ts";
+import {
+  BINPRM_BUF_SIZE,
+  ELF_INTERP_MAX,
+  ET_DYN,
+  PF_X,
+  PT_GNU_STACK,
+  PT_INTERP,
+  SIZEOF_EHDR,
+  SIZEOF_PHDR,
+} from "../../abi/linux/elf.ts";
+import { ENODATA, EOPNOTSUPP } from "../../abi/linux/errno.ts";
+import { O_RDONLY } from "../../abi/linux/file.ts";
+import { MS_NOSUID } from "../../abi/linux/fs.ts";
+import { RLIMIT_STACK } from "../../abi/linux/rlimit.ts";
+import { USER_HZ } from "../../abi/linux/time.ts";
+import type { LinuxError } from "../../errors/linuxerr/index.ts";
+import * as linuxerr from "../../errors/linuxerr/index.ts";
+import * as host from "../../hostsyscall/index.ts";
+import {
+  type Credentials,
+  execCredentials,
+  type FileCapabilities,
+  parseFileCapabilities,
+} from "../kernel/auth/index.ts";
+import type { LimitSet } from "../limits/index.ts";
+import { AccessExec, AccessRead, AccessWrite, newMMapOpts } from "../memmap/index.ts";
+import type { MemoryManager } from "../mm/index.ts";
+import type { Platform } from "../platform/platform.ts";
+import {
+  type FileDescription,
+  MAY_READ,
+  PathOperation,
+  type VirtualDentry,
+  type VirtualFilesystem,
+} from "../vfs/index.ts";
+import { type ElfHeader, type ProgramHeader, parseHeader, readProgramHeaders } from "./elf.ts";
+import type { Features } from "./features.ts";
+import {
+  NoRandom,
+  newLayout,
+  PAGE_SIZE,
+  PIE_BASE,
+  pageDown,
+  pageUp,
+  type RandomSource,
+  randomizeBrk,
+  TASK_SIZE,
+} from "./layout.ts";
+import { type LoadedElf, mapExecutable, mapInterpreter } from "./load_elf.ts";
+import { readFull } from "./read.ts";
+import { isScript, parseScript } from "./script.ts";
+import { ArgumentBudget, AuxvBuilder, buildStack, STACK_EXPAND, stringBytes } from "./stack.ts";
+
+/** How many scripts may interpret each other. */
+const MAX_SCRIPTS = 5;
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+const S_IXGRP = 0o010;
+/** Longest comm without its NUL. */
+const TASK_COMM_LEN = 15;
+const XATTR_NAME_CAPS = "security.capability";
+
+/** What to load and into what. */
+export interface LoadArgs {
+  /** Fresh; on an error it is half built and to be thrown away. */
+  mm: MemoryManager;
+  vfs: VirtualFilesystem;
+  platform: Platform;
+  features: Features;
+  /** Where interpreters are looked up. */
+  root: VirtualDentry;
+  cwd: VirtualDentry;
+  /** Of the task that calls execve. */
+  creds: Credentials;
+  limits: LimitSet;
+  /** Name as execve(2) got it, or "/dev/fd/N[/path]" from execveat(2): AT_EXECFN, and comm. */
+  filename: string;
+  /** Opened with fileExec; the loader takes references of its own. */
+  file: FileDescription;
+  argv: readonly string[];
+  envv: readonly string[];
+  noNewPrivs: boolean;
+  /** Privileges are not gained: a tracer without privileges, fs context shared with another process. */
+  unsafe: boolean;
+  /** Set-user-ID bits and file capabilities count. */
+  allowSUID: boolean;
+  /** False with ADDR_NO_RANDOMIZE. */
+  randomize: boolean;
+  /** `filename` goes through a descriptor that exec will close: a script's interpreter could not open it. */
+  pathInaccessible: boolean;
+  /**
+   * Set by loadProgram at the point from which Linux cannot return to the old program: when an error is thrown after it the process dies of
+   * SIGSEGV instead of getting the errno.
+   */
+  committed: boolean;
+}
+
+/** A program ready to run. */
+export interface LoadedProgram {
+  /** First instruction: the interpreter's, if there is one. */
+  entry: number;
+  sp: number;
+  /** comm: at most 15 bytes. */
+  name: string;
+  creds: Credentials;
+  /** AT_SECURE. */
+  secureExec: boolean;
+  /** False when the process must not be dumpable: privileges changed or a file was not readable. */
+  dumpable: boolean;
+}
+
+/** Numbers from the host's generator. */
+class HostRandom implements RandomSource {
+  readonly bytes = new Uint8Array(64);
+  readonly view = new DataView(this.bytes.buffer);
+  used = 64;
+
+  below(limit: number): number {
+    if (this.used + 4 > this.bytes.length) {
+      if (host.getrandom(this.bytes) !== this.bytes.length) throw linuxerr.EIO;
+      this.used = 0;
+    }
+    const v = this.view.getUint32(this.used, true);
+    this.used += 4;
+    return Math.floor((v / 4294967296) * limit);
+  }
+}
+
+/** The program that scripts led to. */
+class Target {
+  /** With a reference. */
+  file: FileDescription;
+  argv: string[];
+  dumpable = true;
+  header: ElfHeader | null = null;
+
+  constructor(file: FileDescription, argv: string[]) {
+    this.file = file;
+    this.argv = argv;
+  }
+
+  /** Continues with another file. */
+  replaceFile(f: FileDescription): void {
+    this.file.decRef();
+    this.file = f;
+  }
+}
+
+/** Opens an interpreter. */
+function openExec(a: LoadArgs, path: string): FileDescription {
+  const pop = new PathOperation(a.root, a.cwd, path, true);
+  return a.vfs.openAt(a.creds, pop, { flags: O_RDONLY, mode: 0, fileExec: true });
+}
+
+function isReadable(a: LoadArgs, f: FileDescription): boolean {
+  return f.inode.checkPermissions(a.creds, MAY_READ) === 0;
+}
+
+/** Follows `#!` lines to an ELF file. */
+function findProgram(a: LoadArgs, target: Target): void {
+  const buf = new Uint8Array(BINPRM_BUF_SIZE);
+  let scriptPath = a.filename;
+  const budget = new ArgumentBudget(a.limits, a.argv.length, a.envv.length);
+  budget.take(a.filename.length);
+  for (const s of a.envv) budget.take(s.length);
+  for (const s of a.argv) budget.take(s.length);
+  for (let depth = 0; ; depth++) {
+    if (depth > MAX_SCRIPTS) throw linuxerr.ELOOP;
+    buf.fill(0);
+    const n = readFull(target.file, buf, BINPRM_BUF_SIZE, 0);
+    if (n < 0) throw errorOf(n);
+    if (!isReadable(a, target.file)) target.dumpable = false;
+    const header = parseHeader(buf.subarray(0, SIZEOF_EHDR));
+    if (header !== null) {
+      target.header = header;
+      return;
+    }
+    if (!isScript(buf)) throw linuxerr.ENOEXEC;
+    const line = parseScript(buf);
+    if (line === null) throw linuxerr.ENOEXEC;
+    if (a.pathInaccessible) throw linuxerr.ENOENT;
+    const first = target.argv.shift();
+    if (first !== undefined) budget.left += first.length + 1;
+    target.argv.unshift(scriptPath);
+    budget.take(scriptPath.length);
+    if (line.arg !== null) {
+      target.argv.unshift(line.arg);
+      budget.take(line.arg.length);
+    }
+    target.argv.unshift(line.interpreter);
+    budget.take(line.interpreter.length);
+    scriptPath = line.interpreter;
+    target.replaceFile(openExec(a, line.interpreter));
+  }
+}
+
+/** The error object of a negative errno from a read. */
+function errorOf(r: number): LinuxError {
+  return linuxerr.fromErrno(-r);
+}
+
+/** A program interpreter, opened and checked. */
+interface Interpreter {
+  file: FileDescription;
+  header: ElfHeader;
+  phdrs: ProgramHeader[];
+}
+
+/** Opens the file that PT_INTERP names. */
+function openInterpreter(a: LoadArgs, target: Target, p: ProgramHeader): Interpreter {
+  if (p.filesz > ELF_INTERP_MAX || p.filesz < 2) throw linuxerr.ENOEXEC;
+  const name = Buffer.alloc(p.filesz);
+  if (p.offset >= 2 ** 63) throw linuxerr.EINVAL;
+  const n = readFull(target.file, name, p.filesz, p.offset);
+  if (n !== p.filesz) throw n < 0 ? errorOf(n) : linuxerr.EIO;
+  if (name[p.filesz - 1] !== 0) throw linuxerr.ENOEXEC;
+  const file = openExec(a, name.latin1Slice(0, name.indexOf(0)));
+  try {
+    if (!isReadable(a, file)) target.dumpable = false;
+    const buf = new Uint8Array(SIZEOF_EHDR);
+    const got = readFull(file, buf, SIZEOF_EHDR, 0);
+    if (got !== SIZEOF_EHDR) throw got < 0 ? errorOf(got) : linuxerr.EIO;
+    const header = parseHeader(buf);
+    if (header === null) throw linuxerr.ELIBBAD;
+    const phdrs = readProgramHeaders(file, header);
+    if (phdrs === null) throw linuxerr.ELIBBAD;
+    return { file, header, phdrs };
+  } catch (e) {
+    file.decRef();
+    throw e;
+  }
+}
+
+/** Privileges that come from the file: its set-ID bits and capabilities. */
+function newCredentials(a: LoadArgs, file: FileDescription): { creds: Credentials; secureExec: boolean } {
+  let setKUID = -1;
+  let setKGID = -1;
+  let fileCaps: FileCapabilities | null = null;
+  const inode = file.inode;
+  const nosuid = (file.vd.mount.flags & MS_NOSUID) !== 0;
+  if (a.allowSUID && !nosuid) {
+    const mode = inode.mode();
+    const ns = a.creds.userNamespace;
+    const mapped = ns.mapFromKUID(inode.uid()) >= 0 && ns.mapFromKGID(inode.gid()) >= 0;
+    if (!a.noNewPrivs && mapped) {
+      if ((mode & S_ISUID) !== 0) setKUID = inode.uid();
+      if ((mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) setKGID = inode.gid();
+    }
+    fileCaps = readFileCaps(file, a.creds);
+  }
+  return execCredentials(a.creds, { setKUID, setKGID, fileCaps, noNewPrivs: a.noNewPrivs, unsafe: a.unsafe });
+}
+
+function readFileCaps(file: FileDescription, creds: Credentials): FileCapabilities | null {
+  const value = file.inode.getXattr(XATTR_NAME_CAPS, creds);
+  if (typeof value === "number") {
+    if (value === -ENODATA || value === -EOPNOTSUPP) return null;
+    throw errorOf(value);
+  }
+  return parseFileCapabilities(Buffer.from(value, "latin1"));
+}
+
+/** The last component of a path. */
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/**
+ * Loads a program into a fresh memory manager: what execve(2) does after the file was opened, up to the first instruction.
+ * Throws ENOEXEC, ELOOP, ELIBBAD, E2BIG, EACCES, ENOENT, ENOMEM, EIO, EINVAL, EFAULT; see LoadArgs.committed.
+ */
+export function loadProgram(a: LoadArgs): LoadedProgram {
+  a.file.incRef();
+  // Linux gives a program without arguments an empty first one.
+  const target = new Target(a.file, a.argv.length === 0 ? [""] : a.argv.slice());
+  let interp: Interpreter | null = null;
+  try {
+    findProgram(a, target);
+    const header = target.header;
+    if (header === null) throw linuxerr.ENOEXEC;
+    const phdrs = readProgramHeaders(target.file, header);
+    if (phdrs === null) throw linuxerr.ENOEXEC;
+    for (const p of phdrs) {
+      if (p.type !== PT_INTERP) continue;
+      interp = openInterpreter(a, target, p);
+      break;
+    }
+    let execStack = false;
+    for (const p of phdrs) if (p.type === PT_GNU_STACK) execStack = (p.flags & PF_X) !== 0;
+    const next = newCredentials(a, target.file);
+    a.committed = true;
+    return build(a, target, header, phdrs, interp, execStack, next.creds, next.secureExec);
+  } finally {
+    target.file.decRef();
+    if (interp !== null) interp.file.decRef();
+  }
+}
+
+/** Everything behind the point of no return. */
+function build(
+  a: LoadArgs,
+  target: Target,
+  header: ElfHeader,
+  phdrs: ProgramHeader[],
+  interp: Interpreter | null,
+  execStack: boolean,
+  creds: Credentials,
+  secureExec: boolean,
+): LoadedProgram {
+  const mm = a.mm;
+  const random: RandomSource = a.randomize ? new HostRandom() : new NoRandom();
+  const stackLimit = a.limits.cur(RLIMIT_STACK);
+  const layout = newLayout(a.platform, stackLimit, random);
+  mm.setMmapLayout(layout.mmapBase, layout.topDown);
+
+  // The stack comes first, so that nothing else takes its place.
+  const strings = pageUp(stringBytes(target.argv, a.envv, a.filename));
+  let expand = STACK_EXPAND;
+  if (strings + expand > stackLimit) expand = Math.max(pageDown(stackLimit) - strings, 0);
+  const stackBottom = layout.stackTop - strings - expand;
+  const stack = newMMapOpts();
+  stack.addr = stackBottom;
+  stack.length = layout.stackTop - stackBottom;
+  stack.fixed = true;
+  stack.perms = AccessRead | AccessWrite | (execStack ? AccessExec : 0);
+  stack.growsDown = true;
+  stack.stack = true;
+  stack.hint = "[stack]";
+  mm.mmap(stack);
+
+  const main = mapExecutable(mm, target.file, header, phdrs, interp !== null, random);
+  let entry = main.entry;
+  let base = 0;
+  if (interp !== null) {
+    base = mapInterpreter(mm, interp.file, interp.header, interp.phdrs, main.bias !== 0);
+    entry = base + interp.header.entry;
+  }
+  if (entry >= TASK_SIZE || entry < 0) throw linuxerr.EINVAL;
+
+  const aux = baseAuxv(a, main, header, base, creds, secureExec);
+  const randomBytes = new Uint8Array(16);
+  if (host.getrandom(randomBytes) !== 16) throw linuxerr.EIO;
+  const image = buildStack(layout.stackTop, random.below(8192), {
+    argv: target.argv,
+    envv: a.envv,
+    filename: a.filename,
+    random: randomBytes,
+    auxv: aux,
+    hwcap2Lo: a.features.hwcap2Lo,
+    hwcap2Hi: a.features.hwcap2Hi,
+  });
+  if (mm.copyOut(image.sp, image.bytes, 0, image.bytes.length) !== image.bytes.length) throw linuxerr.EFAULT;
+
+  let brk = pageUp(main.end);
+  if (a.randomize) {
+    // A program interpreter run as a program lies among the mappings: its heap gets room of its own.
+    const direct = header.type === ET_DYN && interp === null;
+    brk = randomizeBrk(direct ? pageUp(PIE_BASE) : brk + PAGE_SIZE, random);
+  }
+  mm.brkSetup(brk);
+  mm.startCode = main.startCode;
+  mm.endCode = main.endCode;
+  mm.startData = main.startData;
+  mm.endData = main.endData;
+  mm.startStack = image.sp;
+  mm.argStart = image.argStart;
+  mm.argEnd = image.argEnd;
+  mm.envStart = image.envStart;
+  mm.envEnd = image.envEnd;
+  mm.auxv = image.auxv;
+  mm.setExecutable(target.file);
+  const c = creds;
+  return {
+    entry,
+    sp: image.sp,
+    name: baseName(a.filename).slice(0, TASK_COMM_LEN),
+    creds,
+    secureExec,
+    dumpable: target.dumpable && !secureExec && c.effectiveKUID === c.realKUID && c.effectiveKGID === c.realKGID,
+  };
+}
+
+/** The auxiliary vector up to AT_SECURE, in Linux's order. */
+function baseAuxv(
+  a: LoadArgs,
+  main: LoadedElf,
+  header: ElfHeader,
+  base: number,
+  creds: Credentials,
+  secureExec: boolean,
+): AuxvBuilder {
+  const f = a.features;
+  const ns = creds.userNamespace;
+  const aux = new AuxvBuilder();
+  if (a.platform.vdso !== null) aux.add(auxv.AT_SYSINFO_EHDR, a.platform.vdso.start);
+  if (f.minSigStackSize > 0) aux.add(auxv.AT_MINSIGSTKSZ, f.minSigStackSize);
+  return aux
+    .addWords(auxv.AT_HWCAP, f.hwcapLo, f.hwcapHi)
+    .add(auxv.AT_PAGESZ, PAGE_SIZE)
+    .add(auxv.AT_CLKTCK, USER_HZ)
+    .add(auxv.AT_PHDR, main.phdrAddr)
+    .add(auxv.AT_PHENT, SIZEOF_PHDR)
+    .add(auxv.AT_PHNUM, header.phnum)
+    .add(auxv.AT_BASE, base)
+    .add(auxv.AT_FLAGS, 0)
+    .add(auxv.AT_ENTRY, main.entry)
+    .add(auxv.AT_UID, ns.uidOrOverflow(creds.realKUID))
+    .add(auxv.AT_EUID, ns.uidOrOverflow(creds.effectiveKUID))
+    .add(auxv.AT_GID, ns.gidOrOverflow(creds.realKGID))
+    .add(auxv.AT_EGID, ns.gidOrOverflow(creds.effectiveKGID))
+    .add(auxv.AT_SECURE, secureExec ? 1 : 0);
+}

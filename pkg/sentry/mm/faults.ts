@@ -1,0 +1,331 @@
+import { MMAP_MIN_ADDR, PAGE_SIZE, STACK_GUARD_GAP } from "../../abi/linux/mm.ts";
+import { RLIMIT_STACK } from "../../abi/linux/rlimit.ts";
+import { LinuxError } from "../../errors/linuxerr/index.ts";
+import * as linuxerr from "../../errors/linuxerr/index.ts";
+import * as host from "../../hostsyscall/index.ts";
+import { AccessExec, AccessRead, AccessWrite, type Mappable, type Translation } from "../memmap/index.ts";
+import { KIND_ANONYMOUS } from "../pgalloc/index.ts";
+import { pageDown } from "./address.ts";
+import { beginBatch, endBatch, mapPMA, protectHost, unmapHost } from "./host_mapping.ts";
+import type { MemoryManager } from "./memory_manager.ts";
+import { PMA } from "./pma.ts";
+import { insertPMA, isolatePMA, mergePMA, pmaPerms, takePMA } from "./pma_ops.ts";
+import { LOCK_NONE, type VMA } from "./vma.ts";
+import { accountVMA, mayExpand, mlockFutureOK } from "./vma_ops.ts";
+
+/** The fault is resolved: continue the guest. */
+export const FAULT_RESOLVED = 0;
+/** No mapping there: SIGSEGV with SEGV_MAPERR (the number is the si_code). */
+export const FAULT_MAPERR = 1;
+/** The mapping does not allow the access: SIGSEGV with SEGV_ACCERR (the number is the si_code). */
+export const FAULT_ACCERR = 2;
+/** Nothing behind the mapping (beyond the end of a file, I/O error): SIGBUS with BUS_ADRERR. */
+export const FAULT_BUSERR = 3;
+/** No memory: Linux calls the OOM killer. */
+export const FAULT_NOMEM = 4;
+/** What handleUserFault returns. */
+export type FaultResult = 0 | 1 | 2 | 3 | 4;
+
+/** Anonymous memory is given in pieces of at most this size, aligned to it. */
+const PIECE = 2 * 1024 * 1024;
+/** When memory is short, this much. */
+const SMALL_PIECE = 64 * 1024;
+/** A store to shared memory copies at most this much, aligned to it. */
+const COW_PIECE = 64 * 1024;
+/** Neighbouring unmapped pmas that a fault maps along, in each direction. */
+const MAP_AROUND = 8;
+/** The stack grows by at least this much when nothing is in the way. */
+const STACK_STEP = 128 * 1024;
+/** Faults in a row at one mapped address after which its host mapping is made again. */
+const SPURIOUS_LIMIT = 8;
+
+/** See MemoryManager.handleUserFault. */
+export function handleUserFault(mm: MemoryManager, addr: number, access: number): FaultResult {
+  const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
+  if (vma === null) return FAULT_MAPERR;
+  if ((vma.effective & access) !== access) return FAULT_ACCERR;
+  if (vma.special) return FAULT_BUSERR;
+  const p = resolve(mm, vma, addr, access);
+  if (p === null) return mm.failure;
+  if (p.mapped) {
+    // Another thread was first, or resolve mapped it. A mapping that got lost is the exception.
+    if (mm.spuriousAddr !== addr) {
+      mm.spuriousAddr = addr;
+      mm.spuriousCount = 0;
+      return FAULT_RESOLVED;
+    }
+    mm.spuriousCount++;
+    if (mm.spuriousCount < SPURIOUS_LIMIT) return FAULT_RESOLVED;
+    mm.spuriousCount = 0;
+  }
+  if (!mapAround(mm, vma, p)) return FAULT_BUSERR;
+  return FAULT_RESOLVED;
+}
+
+/** Maps a pma and the unmapped ones near it in the same vma. */
+function mapAround(mm: MemoryManager, vma: VMA, p: PMA): boolean {
+  let first = p;
+  for (let n = 0; n < MAP_AROUND && first.prev !== null && first.prev.start >= vma.start; n++) {
+    if (first.prev.mapped || first.prev.perms === 0) break;
+    first = first.prev;
+  }
+  let last = p;
+  for (let n = 0; n < MAP_AROUND && last.next !== null && last.next.end <= vma.end; n++) {
+    if (last.next.mapped || last.next.perms === 0) break;
+    last = last.next;
+  }
+  if (first === last) {
+    if (!mapPMA(mm, p, isSmall(p))) return false;
+    mergePMA(mm, p);
+    return true;
+  }
+  beginBatch(mm);
+  let ok = true;
+  for (let q: PMA | null = first; q !== null; q = q === last ? null : q.next) {
+    const mapped = mapPMA(mm, q, isSmall(q));
+    if (q === p) ok = mapped;
+  }
+  endBatch(mm);
+  // A batch that failed leaves nothing mapped.
+  if (ok && !p.mapped) ok = mapPMA(mm, p, false);
+  if (p.mapped) mergePMA(mm, p);
+  return ok;
+}
+
+/** Private copies of this size are in memory already; filling the page tables spares a host fault for each page. */
+function isSmall(p: PMA): boolean {
+  return p.isPrivate && p.needCOW === false && p.end - p.start <= COW_PIECE;
+}
+
+/**
+ * The pma behind an address with the access wanted, or null and mm.failure. The address lies in vma, which allows the access.
+ */
+export function resolve(mm: MemoryManager, vma: VMA, addr: number, access: number): PMA | null {
+  let p = mm.pmas.find(addr);
+  if (p === null) {
+    if (vma.special) {
+      mm.failure = FAULT_BUSERR;
+      return null;
+    }
+    p = fill(mm, vma, addr, access);
+    if (p === null) return null;
+  }
+  if ((p.perms & access) === access) return p;
+  if ((access & AccessWrite) !== 0 && p.needCOW) return breakCOW(mm, vma, p, addr);
+  // Translated for less than is wanted now.
+  const lo = Math.max(p.start, vma.start);
+  const hi = Math.min(p.end, vma.end);
+  const q = isolatePMA(mm, p, lo, hi);
+  if (q.mapped) unmapHost(mm, lo, hi);
+  takePMA(mm, q);
+  q.file.decRef(q.offset, hi - lo);
+  p = fill(mm, vma, addr, access);
+  if (p === null || (p.perms & access) === access) return p;
+  mm.failure = FAULT_BUSERR;
+  return null;
+}
+
+/** Puts memory behind an address that has none. */
+function fill(mm: MemoryManager, vma: VMA, addr: number, access: number): PMA | null {
+  const next = mm.pmas.lowerBound(addr);
+  const prev = next === null ? mm.pmas.tail : next.prev;
+  const low = prev !== null && prev.end > vma.start ? prev.end : vma.start;
+  const high = next !== null && next.start < vma.end ? next.start : vma.end;
+  if (vma.mappable === null) return fillAnonymous(mm, vma, addr, low, high, prev, next);
+  return fillMappable(mm, vma, vma.mappable, addr, access, low, high);
+}
+
+function fillAnonymous(
+  mm: MemoryManager,
+  vma: VMA,
+  addr: number,
+  low: number,
+  high: number,
+  prev: PMA | null,
+  next: PMA | null,
+): PMA | null {
+  for (let size = PIECE; ; size = size === PIECE ? SMALL_PIECE : PAGE_SIZE) {
+    const base = addr - (addr % size);
+    const lo = high - low <= size ? low : Math.max(low, base);
+    const hi = high - low <= size ? high : Math.min(high, base + size);
+    let hint = -1;
+    if (prev !== null && prev.end === lo && prev.file === mm.memoryFile) hint = prev.offset + (prev.end - prev.start);
+    else if (next !== null && next.start === hi && next.file === mm.memoryFile) hint = next.offset - (hi - lo);
+    let offset: number;
+    try {
+      offset = mm.memoryFile.allocate(hi - lo, KIND_ANONYMOUS, hint);
+    } catch (e) {
+      if (!(e instanceof LinuxError)) throw e;
+      if (size > PAGE_SIZE) continue;
+      mm.failure = FAULT_NOMEM;
+      return null;
+    }
+    const p = new PMA(lo, hi, mm.memoryFile, offset, AccessRead | AccessWrite | AccessExec, true);
+    p.perms = vma.effective;
+    insertPMA(mm, p);
+    return mergePMA(mm, p);
+  }
+}
+
+function translate(
+  mm: MemoryManager,
+  m: Mappable,
+  start: number,
+  end: number,
+  optionalEnd: number,
+  access: number,
+): Translation[] {
+  try {
+    return m.translate(start, end, optionalEnd, access);
+  } catch (e) {
+    if (!(e instanceof LinuxError)) throw e;
+    mm.failure = e === linuxerr.ENOMEM ? FAULT_NOMEM : FAULT_BUSERR;
+    return [];
+  }
+}
+
+function fillMappable(
+  mm: MemoryManager,
+  vma: VMA,
+  m: Mappable,
+  addr: number,
+  access: number,
+  low: number,
+  high: number,
+): PMA | null {
+  // Stores to a private mapping never reach the object.
+  const want = vma.isPrivate ? access & ~AccessWrite : access;
+  const delta = vma.offset - vma.start;
+  const page = pageDown(addr);
+  mm.failure = FAULT_BUSERR;
+  const ts = translate(mm, m, page + delta, page + PAGE_SIZE + delta, high + delta, want === 0 ? AccessRead : want);
+  let found: PMA | null = null;
+  let back = page;
+  for (const t of ts) {
+    const p = insertTranslation(mm, vma, t, low, high);
+    if (p === null) continue;
+    if (p.start < back) back = p.start;
+    if (addr >= p.start && addr < p.end) found = p;
+  }
+  if (found === null) return null;
+  if (back > low && found.file !== mm.memoryFile) {
+    // A host file costs nothing until it is touched: take what lies before the page, too.
+    const { failure } = mm;
+    for (const t of translate(mm, m, low + delta, back + delta, back + delta, AccessRead)) {
+      insertTranslation(mm, vma, t, low, back);
+    }
+    mm.failure = failure;
+  }
+  return mergePMA(mm, found);
+}
+
+function insertTranslation(mm: MemoryManager, vma: VMA, t: Translation, low: number, high: number): PMA | null {
+  const delta = vma.start - vma.offset;
+  const lo = Math.max(low, t.start + delta);
+  const hi = Math.min(high, t.end + delta);
+  if (lo >= hi || !mm.pmas.isFree(lo, hi)) return null;
+  const p = new PMA(lo, hi, t.file, t.offset + (lo - delta - t.start), t.perms, false);
+  p.needCOW = vma.isPrivate;
+  // What the object can do with stores is no matter to a private mapping.
+  if (vma.isPrivate) p.translatePerms |= AccessWrite;
+  p.perms = pmaPerms(p, vma);
+  p.file.incRef(p.offset, hi - lo);
+  insertPMA(mm, p);
+  return p;
+}
+
+/** Gives the vma memory of its own around an address of a pma that needs copy-on-write. */
+function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null {
+  const mf = mm.memoryFile;
+  const low = Math.max(p.start, vma.start);
+  const high = Math.min(p.end, vma.end);
+  if (p.isPrivate && mf.uniqueExtent(p.offset + (addr - p.start), p.offset + (low - p.start), p.offset + (high - p.start))) {
+    // The others have gone: the memory is ours again.
+    const lo = p.start + (mf.extentStart - p.offset);
+    const hi = p.start + (mf.extentEnd - p.offset);
+    const q = isolatePMA(mm, p, lo, hi);
+    q.needCOW = false;
+    q.perms = pmaPerms(q, vma);
+    if (q.mapped) protectHost(mm, lo, hi, q.perms);
+    return mergePMA(mm, q);
+  }
+  for (let size = COW_PIECE; ; size = PAGE_SIZE) {
+    const base = addr - (addr % size);
+    const lo = Math.max(low, base);
+    const hi = Math.min(high, base + size);
+    const length = hi - lo;
+    const from = p.offset + (lo - p.start);
+    const blank = p.file === mf && !mf.nextData(from, from + length);
+    const before = lo === p.start ? p.prev : null;
+    const hint = before !== null && before.end === lo && before.file === mf ? before.offset + (lo - before.start) : -1;
+    let to: number;
+    try {
+      to = mf.allocate(length, KIND_ANONYMOUS, hint, !blank);
+    } catch (e) {
+      if (!(e instanceof LinuxError)) throw e;
+      if (size > PAGE_SIZE) continue;
+      mm.failure = FAULT_NOMEM;
+      return null;
+    }
+    if (!blank && !copyFile(mm, p, lo, hi, to)) {
+      mf.decRef(to, length);
+      if (size > PAGE_SIZE) continue;
+      mm.failure = FAULT_BUSERR;
+      return null;
+    }
+    const old = isolatePMA(mm, p, lo, hi);
+    takePMA(mm, old);
+    const q = new PMA(lo, hi, mf, to, AccessRead | AccessWrite | AccessExec, true);
+    q.perms = vma.effective;
+    insertPMA(mm, q);
+    // The old memory may be freed only when the guest cannot reach it any more.
+    if (old.mapped && !mapPMA(mm, q, true)) unmapHost(mm, lo, hi);
+    old.file.decRef(old.offset, length);
+    return mergePMA(mm, q);
+  }
+}
+
+/** Copies what is behind [start, end) of a pma to the memory file at `to`. */
+function copyFile(mm: MemoryManager, p: PMA, start: number, end: number, to: number): boolean {
+  const mf = mm.memoryFile;
+  let at = start;
+  let dst = to;
+  while (at < end) {
+    let src: number;
+    try {
+      src = p.hostAddress(at);
+    } catch (e) {
+      if (!(e instanceof LinuxError)) throw e;
+      return false;
+    }
+    const n = Math.min(end - at, p.hostLength(at), mf.mappedLength(dst));
+    if (host.copyHost(mf.mapInternal(dst), src, n) !== 0) return false;
+    at += n;
+    dst += n;
+  }
+  return true;
+}
+
+/** Grows the stack above an unmapped address down to it, if the rules allow. Returns its vma, or null. */
+export function growStack(mm: MemoryManager, addr: number): VMA | null {
+  const v = mm.vmas.lowerBound(addr);
+  if (v === null || !v.growsDown || addr < MMAP_MIN_ADDR || addr < mm.platform.minUserAddress) return null;
+  const { prev } = v;
+  const page = pageDown(addr);
+  let floor = Math.max(MMAP_MIN_ADDR, mm.platform.minUserAddress);
+  if (prev !== null) floor = Math.max(floor, prev.end + (!prev.growsDown && prev.perms !== 0 ? STACK_GUARD_GAP : 0));
+  if (page < floor) return null;
+  // One step for many pages, as long as that breaks no rule.
+  const generous = Math.min(page, Math.max(floor, v.start - STACK_STEP));
+  return growTo(mm, v, generous) || growTo(mm, v, page) ? v : null;
+}
+
+function growTo(mm: MemoryManager, v: VMA, start: number): boolean {
+  const grow = v.start - start;
+  if (v.end - start > mm.limits.cur(RLIMIT_STACK)) return false;
+  if (!mayExpand(mm, v, grow)) return false;
+  if (v.lockMode !== LOCK_NONE && !mlockFutureOK(mm, grow, false)) return false;
+  accountVMA(mm, v, grow);
+  mm.vmas.setRange(v, start, v.end);
+  return true;
+}

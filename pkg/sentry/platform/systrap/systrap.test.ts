@@ -1,0 +1,358 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as host from "../../../hostsyscall/index.ts";
+import type { File } from "../../memmap/index.ts";
+import * as p from "../platform.ts";
+import type { SystrapContext } from "./context.ts";
+import { loadSystrapNative, SystrapPlatform } from "./index.ts";
+import { SLOT_BASE, STUB_BASE } from "./stub.ts";
+
+const MEMORY_SIZE = 1 << 22;
+const CODE = 0x400000;
+const DATA = 0x700000;
+const SYS_DONE = 1000;
+
+/** A memfd as guest memory. */
+class Memory implements File {
+  readonly fileID: number = 1;
+  readonly fd: number;
+  readonly address: number;
+
+  constructor() {
+    this.fd = host.memfdCreate("test", 1);
+    host.ftruncate(this.fd, MEMORY_SIZE);
+    this.address = host.mmap(0, MEMORY_SIZE, 3, 1, this.fd, 0);
+  }
+  hostFD(): number {
+    return this.fd;
+  }
+  mapInternal(offset: number): number {
+    return this.address + offset;
+  }
+  mappedLength(offset: number): number {
+    return MEMORY_SIZE - offset;
+  }
+  incRef(): void {}
+  decRef(): void {}
+}
+
+/** Records the events of a thread and answers them as a test says. */
+class Guest implements p.ContextOwner {
+  readonly ctx: p.Context;
+  events: p.EventKind[] = [];
+  done = false;
+  onEvent: (ctx: p.Context) => void = () => {};
+
+  constructor(as: p.AddressSpace) {
+    this.ctx = as.newContext(this);
+  }
+  platformEvent(ctx: p.Context): void {
+    this.events.push(ctx.event);
+    if (ctx.event === p.EventDied || (ctx.event === p.EventSyscall && ctx.sysno === SYS_DONE)) this.done = true;
+    else this.onEvent(ctx);
+  }
+}
+
+const work = mkdtempSync(join(tmpdir(), "runsc-systrap-"));
+const memory = new Memory();
+let platform: SystrapPlatform;
+const warnings: string[] = [];
+
+beforeAll(() => {
+  platform = new SystrapPlatform(loadSystrapNative(), memory, { warning: (m) => warnings.push(m) });
+});
+afterAll(() => {
+  platform.destroy();
+  rmSync(work, { recursive: true, force: true });
+});
+
+/** Assembles a flat program at CODE and puts it at the start of memory. */
+function load(source: string): void {
+  writeFileSync(join(work, "a.s"), `.globl _start\n_start:\n${source}\n`);
+  const r = Bun.spawnSync(
+    ["cc", "-nostdlib", "-static", "-Wl,--oformat=binary", `-Wl,-Ttext=${CODE}`, "-o", "a.bin", "a.s"],
+    { cwd: work },
+  );
+  if (r.exitCode !== 0) throw new Error(r.stderr.toString());
+  const code = new Uint8Array(readFileSync(join(work, "a.bin")));
+  host.copyToHost(memory.address, code, 0, code.length);
+}
+
+/** A new address space with code at CODE (read, exec) and a data page at DATA. */
+function addressSpace(): p.AddressSpace {
+  const as = platform.newAddressSpace();
+  as.beginBatch();
+  as.mapFile(CODE, memory, 0, 0x10000, 5, false);
+  as.mapFile(DATA, memory, 0x10000, 0x10000, 3, false);
+  as.endBatch();
+  return as;
+}
+
+function start(g: Guest, entry = CODE): void {
+  g.ctx.regs.set(p.REG_RIP, entry);
+  g.ctx.regs.set(p.REG_RSP, DATA + 0x8000);
+  g.ctx.regs.set(p.REG_EFLAGS, 0x202);
+  g.ctx.resume();
+}
+
+function runUntil(done: () => boolean): void {
+  const end = performance.now() + 5000;
+  while (!done()) {
+    if (performance.now() > end) throw new Error("timed out");
+    platform.poll(10_000_000);
+  }
+}
+
+const DONE = `mov $${SYS_DONE}, %eax; syscall`;
+
+describe("systrap", () => {
+  test("notified and trapped calls carry arguments and results", () => {
+    load(`mov $39,%eax; mov $1,%edi; mov $2,%esi; mov $-3,%rdx; mov $4,%r10d; mov $5,%r8d; mov $6,%r9d; syscall
+      mov %rax,%rdi; mov $158,%eax; syscall; mov %rax,%rdi; ${DONE}`);
+    const as = addressSpace();
+    const g = new Guest(as);
+    const seen: number[][] = [];
+    g.onEvent = (c) => {
+      seen.push([c.event, c.sysno, ...c.args]);
+      if (c.event === p.EventSyscall) c.finishSyscall(-5, false);
+      else {
+        c.regs.set(p.REG_RAX, 0x123456789);
+        c.resume();
+      }
+    };
+    start(g);
+    runUntil(() => g.done);
+    expect(seen[0]).toEqual([p.EventSyscall, 39, 1, 0, 2, 0, 0xfffffffd, 0xffffffff, 4, 0, 5, 0, 6, 0]);
+    expect(seen[1]?.slice(0, 4)).toEqual([p.EventSyscallRegs, 158, 0xfffffffb, 0xffffffff]);
+    expect([g.ctx.args[0], g.ctx.args[1]]).toEqual([0x23456789, 1]);
+    g.ctx.release();
+    as.release();
+  });
+
+  test("faults say what and where, and go on after the mapping came", () => {
+    load(`movq $7, 0x${(DATA + 0x20010).toString(16)}; xor %ecx,%ecx; div %rcx; ${DONE}`);
+    const as = addressSpace();
+    const g = new Guest(as);
+    const seen: number[][] = [];
+    g.onEvent = (c) => {
+      seen.push([c.faultSignal, c.faultCode, c.faultAddr, c.faultTrapno, c.faultError]);
+      if (c.faultSignal === 11) as.mapFile(DATA + 0x20000, memory, 0x30000, 0x1000, 3, false);
+      else c.regs.set(p.REG_RIP, c.regs.get(p.REG_RIP) + 3);
+      c.resume();
+    };
+    start(g);
+    runUntil(() => g.done);
+    expect(seen[0]).toEqual([11, 1, DATA + 0x20010, 14, 6]);
+    expect(seen[1]?.slice(0, 2)).toEqual([8, 1]);
+    const word = new Uint8Array(8);
+    host.copyFromHost(word, 0, memory.address + 0x30010, 8);
+    expect([...word]).toEqual([7, 0, 0, 0, 0, 0, 0, 0]);
+    g.ctx.release();
+    as.release();
+  });
+
+  test("FS and GS base and the FP state are the thread's own", () => {
+    load(`mov %fs:0,%rdi; mov %gs:8,%rsi; movq %xmm5,%rdx; stmxcsr 0x${DATA.toString(16)}; ${DONE}`);
+    const as = addressSpace();
+    host.copyToHost(
+      memory.address + 0x10100,
+      new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]),
+      0,
+      16,
+    );
+    const g = new Guest(as);
+    const fp = new Uint8Array(g.ctx.fpStateSize());
+    g.ctx.getFPState(fp);
+    const view = new DataView(fp.buffer);
+    view.setUint32(24, 0xffff_1f80, true); // MXCSR with reserved bits: masked, not refused
+    fp[160 + 5 * 16] = 0x42;
+    view.setUint32(512, 3, true);
+    expect(g.ctx.setFPState(fp)).toBe(true);
+    fp[464] = 0;
+    expect(g.ctx.setFPState(fp)).toBe(false);
+    g.ctx.regs.set(p.REG_FS_BASE, DATA + 0x100);
+    g.ctx.regs.set(p.REG_GS_BASE, DATA + 0x100);
+    start(g);
+    runUntil(() => g.done);
+    expect([...g.ctx.args.slice(0, 6)]).toEqual([0x04030201, 0x08070605, 0x0c0b0a09, 0x100f0e0d, 0x42, 0]);
+    g.ctx.release();
+    as.release();
+  });
+
+  test("a running guest is interrupted; a call in progress is interrupted when it is answered", () => {
+    load(`1: jmp 1b; mov $39,%eax; syscall; 2: ${DONE}`);
+    const as = addressSpace();
+    const g = new Guest(as);
+    let rip = 0;
+    g.onEvent = (c) => {
+      if (c.event === p.EventSyscall) {
+        c.finishSyscall(77, true);
+        return;
+      }
+      rip = c.regs.get(p.REG_RIP);
+      if (g.events.length === 1) c.regs.set(p.REG_RIP, CODE + 2);
+      c.resume();
+    };
+    start(g);
+    platform.poll(1_000_000);
+    g.ctx.interrupt();
+    runUntil(() => g.done);
+    expect(g.events).toEqual([p.EventInterrupted, p.EventSyscall, p.EventInterrupted, p.EventSyscall]);
+    expect(rip).toBe(CODE + 9);
+    g.ctx.release();
+    as.release();
+  });
+
+  test("threads of one address space run beside each other and are reused", () => {
+    load(`mov $39,%eax; mov %rsp,%rdi; syscall; ${DONE}`);
+    const as = addressSpace();
+    const first = [new Guest(as), new Guest(as), new Guest(as)];
+    const tids = new Set(first.map((g) => g.ctx.hostTID));
+    expect(tids.size).toBe(3);
+    for (const g of first) {
+      g.onEvent = (c) => c.finishSyscall(0, false);
+      start(g);
+    }
+    runUntil(() => first.every((g) => g.done));
+    for (const g of first) g.ctx.release();
+    for (let i = 0; i < 20; i++) platform.poll(0);
+    const again = new Guest(as);
+    expect(tids.has(again.ctx.hostTID)).toBe(true);
+    again.onEvent = (c) => c.finishSyscall(0, false);
+    start(again);
+    runUntil(() => again.done);
+    again.ctx.release();
+    as.release();
+  });
+
+  test("nothing of one guest is left in a recycled stub", () => {
+    load(`mov 0x${DATA.toString(16)},%rax; ${DONE}`);
+    const as = addressSpace();
+    const g = new Guest(as);
+    g.ctx.release();
+    as.release();
+    const next = platform.newAddressSpace();
+    expect(next).toBe(as);
+    next.mapFile(CODE, memory, 0, 0x1000, 5, false);
+    const h = new Guest(next);
+    let fault = 0;
+    h.onEvent = (c) => {
+      fault = c.faultAddr;
+      h.done = true;
+    };
+    start(h);
+    runUntil(() => h.done);
+    expect(fault).toBe(DATA);
+    h.ctx.release();
+    next.release();
+  });
+
+  test("protect over a hole takes effect on both sides of it", () => {
+    load(`movq $1, 0x${DATA.toString(16)}; movq $1, 0x${(DATA + 0x8000).toString(16)}; ${DONE}`);
+    const as = addressSpace();
+    as.unmap(DATA + 0x4000, 0x1000);
+    as.protect(DATA, 0x10000, 1);
+    const g = new Guest(as);
+    const faults: number[] = [];
+    g.onEvent = (c) => {
+      faults.push(c.faultAddr);
+      c.regs.set(p.REG_RIP, c.regs.get(p.REG_RIP) + 12);
+      c.resume();
+    };
+    start(g);
+    runUntil(() => g.done);
+    expect(faults).toEqual([DATA, DATA + 0x8000]);
+    g.ctx.release();
+    as.release();
+  });
+
+  describe("a hostile guest loses its own process only", () => {
+    /** Runs the code, which must get its stub killed; a neighbour in another stub goes on. */
+    function dies(source: string, entry?: number): void {
+      load(source);
+      const as = addressSpace();
+      const neighbour = addressSpace();
+      const g = new Guest(as);
+      g.onEvent = (c) => {
+        if (c.event === p.EventSyscall) c.finishSyscall(0, false);
+        else if (c.event === p.EventFault) {
+          // A kernel would deliver SIGSEGV; the process is over either way.
+          g.done = true;
+        } else c.resume();
+      };
+      start(g, entry);
+      runUntil(() => g.done);
+      g.ctx.release();
+      as.release();
+      load(`mov $3,%edi; ${DONE}`);
+      const n = new Guest(neighbour);
+      start(n);
+      runUntil(() => n.done);
+      expect(n.ctx.args[0]).toBe(3);
+      n.ctx.release();
+      neighbour.release();
+    }
+    const image = (): SystrapPlatform["image"] => platform.image;
+
+    test("forging a signal report", () => {
+      dies(
+        `mov $0x7e02,%eax; mov $11,%edi; mov $0x1234,%esi; mov $0x5678,%edx; movabs $${image().eventIP - 2},%rcx; jmp *%rcx`,
+      );
+    });
+    test("jumping to the command thread's system call with mmap", () => {
+      dies(`mov $9,%eax; xor %edi,%edi; mov $4096,%esi; mov $7,%edx; mov $0x22,%r10d; mov $-1,%r8; xor %r9d,%r9d
+        movabs $${image().commandIP - 2},%rcx; jmp *%rcx`);
+    });
+    test("reporting as the command thread", () => {
+      dies(`mov $0x7e01,%eax; movabs $${image().commandIP - 2},%rcx; jmp *%rcx`);
+    });
+    test("running the command interpreter on its own program", () => {
+      dies(
+        `movq $9,0x${DATA.toString(16)}; mov $0x${DATA.toString(16)},%ebx; movabs $${STUB_BASE + 0x80 + 7},%rcx; jmp *%rcx`,
+      );
+    });
+    test("returning from a forged frame", () => {
+      dies(`movabs $${image().eventIP + 33},%rcx; mov $0x${(DATA + 0x100).toString(16)},%esp; jmp *%rcx`);
+    });
+    test("writing the command area", () => {
+      dies(`movabs $${STUB_BASE + 0x1_0000},%rcx; movq $0,(%rcx)`);
+    });
+    test("setting the stack pointer into the signal stack and faulting", () => {
+      load("");
+      dies(`movabs $${SLOT_BASE + 64},%rsp; movq $0,0x10`);
+    });
+  });
+
+  test("a thread that scribbles over the slots of its process cannot harm the sentry", () => {
+    // Thread A computes and calls; thread B overwrites A's slot all the time.
+    load(`1: mov $158,%eax; syscall; dec %r15; jnz 1b; ${DONE}
+      .org 0x100
+      2: mov %r14,%rdi; mov %r13,%rcx; mov $-1,%rax; rep stosb; jmp 2b`);
+    const as = addressSpace();
+    const a = new Guest(as);
+    const b = new Guest(as);
+    let over = false;
+    const answer = (g: Guest) => (c: p.Context) => {
+      if (c.event === p.EventSyscall) c.finishSyscall(0, false);
+      else if (c.event === p.EventFault) {
+        over = true;
+        g.done = true;
+      } else c.resume();
+    };
+    a.onEvent = answer(a);
+    b.onEvent = answer(b);
+    const slot = (a.ctx as SystrapContext).slot;
+    b.ctx.regs.set(p.REG_R14, SLOT_BASE + slot * 0x4000);
+    b.ctx.regs.set(p.REG_R13, 0x4000);
+    a.ctx.regs.set(p.REG_R15, 100_000);
+    start(a);
+    start(b, CODE + 0x100);
+    runUntil(() => a.done || over);
+    a.ctx.release();
+    b.ctx.release();
+    as.release();
+    for (let i = 0; i < 10; i++) platform.poll(1_000_000);
+  });
+});

@@ -1,0 +1,320 @@
+import {
+  MAXSYMLINKS,
+  NAME_MAX,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+} from "../../abi/linux/file.ts";
+import { MS_NOSYMFOLLOW } from "../../abi/linux/fs.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../../abi/linux/stat.ts";
+import * as linuxerr from "../../errors/linuxerr/index.ts";
+import { stateType } from "../../state/index.ts";
+import type { Credentials } from "../kernel/auth/index.ts";
+import type { Task } from "../kernel/task.ts";
+import { Dentry } from "./dentry.ts";
+import type { Mount } from "./mount.ts";
+import type { PathOperation } from "./options.ts";
+import { MAY_EXEC } from "./permissions.ts";
+import { VirtualDentry } from "./virtual_dentry.ts";
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+/** The last component is an ordinary name. */
+export const LAST_NORM = 0;
+/** There is no last component: the path is "/" (or only slashes). */
+export const LAST_ROOT = 1;
+export const LAST_DOT = 2;
+export const LAST_DOTDOT = 3;
+
+/** The mount that covers `d` as seen through `m`, or null. */
+export function mountedAt(m: Mount, d: Dentry): Mount | null {
+  const list = d.mounts;
+  if (list === null) return null;
+  for (let i = list.length - 1; i >= 0; i--) {
+    const c = list[i];
+    if (c !== undefined && c.parent === m) return c;
+  }
+  return null;
+}
+
+/**
+ * The dentry of a name in a directory of a filesystem, from memory or by asking the filesystem; null when the name does not exist. No
+ * permissions, no mounts: the vfs and stacked filesystems use it.
+ */
+export function lookupChild(dir: Dentry, name: string): Dentry | null {
+  const cached = dir.children?.get(name);
+  if (cached !== undefined) {
+    if (!dir.fs.revalidates || cached.inode.revalidate(cached)) {
+      cached.recentlyUsed = true;
+      return cached;
+    }
+    cached.invalidate();
+  }
+  if (name.length > NAME_MAX) throw linuxerr.ENAMETOOLONG;
+  const inode = dir.inode.lookup(dir, name);
+  if (inode === null) return null;
+  const d = new Dentry(dir.fs, dir, name, inode);
+  d.hash();
+  return d;
+}
+
+/**
+ * One path resolution: path_resolution(7), with the order of checks of Linux's namei. Objects are pooled by the vfs; the fields mount
+ * and dentry are where the walk stands. Throws what the path deserves (ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG).
+ */
+export class Walker {
+  static readonly stateType = stateType(
+    "vfs.Walker",
+    [],
+    [
+      "mount",
+      "dentry",
+      "rootMount",
+      "rootDentry",
+      "startMount",
+      "startDentry",
+      "creds",
+      "task",
+      "path",
+      "pos",
+      "links",
+      "resolve",
+      "last",
+      "lastType",
+      "trailingSlash",
+    ],
+  );
+  mount: Mount;
+  dentry: Dentry;
+  rootMount: Mount;
+  rootDentry: Dentry;
+  startMount: Mount;
+  startDentry: Dentry;
+  creds: Credentials;
+  /** For magic links; null inside the sentry. */
+  task: Task | null;
+  path = "";
+  pos = 0;
+  links = 0;
+  resolve = 0;
+  /** Name of the last component when lastType is LAST_NORM. */
+  last = "";
+  lastType = LAST_ROOT;
+  /** Slashes follow the last component. */
+  trailingSlash = false;
+
+  constructor(creds: Credentials, task: Task | null, pop: PathOperation) {
+    this.mount = pop.start.mount;
+    this.dentry = pop.start.dentry;
+    this.rootMount = pop.root.mount;
+    this.rootDentry = pop.root.dentry;
+    this.startMount = this.mount;
+    this.startDentry = this.dentry;
+    this.creds = creds;
+    this.task = task;
+  }
+
+  /** Starts over with another path. */
+  begin(creds: Credentials, task: Task | null, pop: PathOperation): void {
+    this.creds = creds;
+    this.task = task;
+    this.resolve = pop.resolve;
+    this.startMount = pop.start.mount;
+    this.startDentry = pop.start.dentry;
+    if ((pop.resolve & RESOLVE_IN_ROOT) !== 0) {
+      this.rootMount = this.startMount;
+      this.rootDentry = this.startDentry;
+    } else {
+      this.rootMount = pop.root.mount;
+      this.rootDentry = pop.root.dentry;
+    }
+    this.links = 0;
+    this.path = pop.path;
+    this.pos = 0;
+    if (this.path.length === 0) throw linuxerr.ENOENT;
+    if (this.path.charCodeAt(0) === SLASH) this.jumpToRoot();
+    else {
+      this.mount = this.startMount;
+      this.dentry = this.startDentry;
+      if (!this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+    }
+  }
+
+  /** An absolute path or link. */
+  jumpToRoot(): void {
+    if ((this.resolve & RESOLVE_BENEATH) !== 0) throw linuxerr.EXDEV;
+    if ((this.resolve & RESOLVE_NO_XDEV) !== 0 && this.mount !== this.rootMount) throw linuxerr.EXDEV;
+    this.mount = this.rootMount;
+    this.dentry = this.rootDentry;
+  }
+
+  isDir(d: Dentry): boolean {
+    return (d.inode.mode() & S_IFMT) === S_IFDIR;
+  }
+
+  /**
+   * Walks to the directory of the last component and sets last, lastType and trailingSlash. Symbolic links on the way are followed.
+   */
+  walkParent(): void {
+    for (;;) {
+      const path = this.path;
+      const end = path.length;
+      let i = this.pos;
+      while (i < end && path.charCodeAt(i) === SLASH) i++;
+      if (i === end) {
+        this.lastType = LAST_ROOT;
+        this.trailingSlash = true;
+        return;
+      }
+      if (this.dentry.inode.checkPermissions(this.creds, MAY_EXEC) !== 0) throw linuxerr.EACCES;
+      const start = i;
+      while (i < end && path.charCodeAt(i) !== SLASH) i++;
+      const stop = i;
+      while (i < end && path.charCodeAt(i) === SLASH) i++;
+      let type = LAST_NORM;
+      if (stop - start <= 2 && path.charCodeAt(start) === DOT) {
+        if (stop - start === 1) type = LAST_DOT;
+        else if (path.charCodeAt(start + 1) === DOT) type = LAST_DOTDOT;
+      }
+      this.pos = i;
+      if (i === end) {
+        this.lastType = type;
+        this.trailingSlash = stop !== end;
+        if (type === LAST_NORM) this.last = path.slice(start, stop);
+        return;
+      }
+      if (type === LAST_DOT) continue;
+      if (type === LAST_DOTDOT) {
+        this.dotDot();
+        continue;
+      }
+      const d = lookupChild(this.dentry, path.slice(start, stop));
+      if (d === null) throw linuxerr.ENOENT;
+      const mode = d.inode.mode() & S_IFMT;
+      if (mode === S_IFLNK && d.mounts === null) {
+        // The rest of the path starts with a slash.
+        this.followLink(d, path.slice(stop));
+        if (!this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+        continue;
+      }
+      this.stepInto(d);
+      if (mode !== S_IFDIR && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+    }
+  }
+
+  /** After walkParent: the dentry of the last component (LAST_NORM), or null. Mounts on it are not entered. */
+  lookupLast(): Dentry | null {
+    return lookupChild(this.dentry, this.last);
+  }
+
+  /**
+   * Walks to the end. With `follow`, or when a slash follows, a symbolic link at the end is followed; with a trailing slash (or `directory`)
+   * the end must be a directory. Throws ENOENT when it does not exist.
+   */
+  walkFull(follow: boolean, directory: boolean): void {
+    for (;;) {
+      this.walkParent();
+      if (this.lastType === LAST_ROOT || this.lastType === LAST_DOT) break;
+      if (this.lastType === LAST_DOTDOT) {
+        this.dotDot();
+        break;
+      }
+      const d = lookupChild(this.dentry, this.last);
+      if (d === null) throw linuxerr.ENOENT;
+      if ((follow || this.trailingSlash) && d.mounts === null && (d.inode.mode() & S_IFMT) === S_IFLNK) {
+        if (this.followLink(d, this.trailingSlash ? "/" : "")) continue;
+      } else this.stepInto(d);
+      if ((directory || this.trailingSlash) && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+      return;
+    }
+    // "/", "." and "..": always directories, unless the walk began at something else.
+    if ((directory || this.trailingSlash) && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+  }
+
+  /** Goes to a child, and into what is mounted there. */
+  stepInto(d: Dentry): void {
+    this.dentry = d;
+    if (d.mounts !== null) this.enterMounts();
+  }
+
+  /** Goes down into the mounts at the place where the walk stands. */
+  enterMounts(): void {
+    for (let m = mountedAt(this.mount, this.dentry); m !== null; m = mountedAt(this.mount, this.dentry)) {
+      if ((this.resolve & RESOLVE_NO_XDEV) !== 0) throw linuxerr.EXDEV;
+      this.mount = m;
+      this.dentry = m.root;
+    }
+  }
+
+  /** "..": up, out of mounts, never above the root. */
+  dotDot(): void {
+    if (this.mount === this.rootMount && this.dentry === this.rootDentry) {
+      if ((this.resolve & RESOLVE_BENEATH) !== 0) throw linuxerr.EXDEV;
+      return;
+    }
+    let m = this.mount;
+    let d = this.dentry;
+    if ((this.resolve & RESOLVE_BENEATH) !== 0 && m === this.startMount && d === this.startDentry) throw linuxerr.EXDEV;
+    while (d === m.root) {
+      if (m.parent === null || m.mountpoint === null) return;
+      d = m.mountpoint;
+      m = m.parent;
+      if (m === this.rootMount && d === this.rootDentry) return;
+    }
+    if (m !== this.mount && (this.resolve & RESOLVE_NO_XDEV) !== 0) throw linuxerr.EXDEV;
+    if (d.parent === null) return;
+    this.mount = m;
+    this.dentry = d.parent;
+    // A directory that was moved out of its bind mount has no way back into it.
+    if (m.root.parent !== null && !m.root.isAncestorOrSelf(d.parent)) throw linuxerr.ENOENT;
+    this.enterMounts();
+  }
+
+  /**
+   * Follows the symbolic link d, a child of where the walk stands; `rest` is what follows it in the path. Returns false when the walk has
+   * arrived (a magic link without rest), true when this.path is to be walked on.
+   */
+  followLink(d: Dentry, rest: string): boolean {
+    if (++this.links > MAXSYMLINKS) throw linuxerr.ELOOP;
+    if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0 || (this.mount.flags & MS_NOSYMFOLLOW) !== 0) throw linuxerr.ELOOP;
+    this.mount.touchAtime(d.inode, 0);
+    const magic = d.inode.getLink(this.task);
+    if (magic !== null) {
+      if ((this.resolve & RESOLVE_NO_MAGICLINKS) !== 0) throw linuxerr.ELOOP;
+      if ((this.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) throw linuxerr.EXDEV;
+      if ((this.resolve & RESOLVE_NO_XDEV) !== 0 && magic.mount !== this.mount) throw linuxerr.EXDEV;
+      this.mount = magic.mount;
+      this.dentry = magic.dentry;
+      this.path = rest;
+      this.pos = 0;
+      return rest !== "" && rest !== "/" ? this.requireDir() : false;
+    }
+    const target = d.inode.readlink();
+    if (target.length === 0) throw linuxerr.ENOENT;
+    if (target.charCodeAt(0) === SLASH) this.jumpToRoot();
+    this.path = rest === "" ? target : target + rest;
+    this.pos = 0;
+    return true;
+  }
+
+  /** ENOTDIR unless the walk stands at a directory; returns true. */
+  requireDir(): boolean {
+    if (!this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+    return true;
+  }
+
+  /** Where the walk stands, as an object that can be kept. */
+  result(): VirtualDentry {
+    if (this.dentry === this.mount.root) return this.mount.rootVD;
+    return new VirtualDentry(this.mount, this.dentry);
+  }
+
+  /** Forgets what it walked through: pooled walkers must not keep dentries alive. */
+  finish(): void {
+    this.path = "";
+    this.last = "";
+  }
+}

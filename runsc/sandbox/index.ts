@@ -1,0 +1,6 @@
+/**
+ * Package sandbox starts the confined process and stays its parent: it makes the namespaces, hands over descriptors, takes the
+ * root away once the code is loaded, forwards signals and reports how the command ended. A Sandbox belongs to the process that
+ * started it; when either dies the other goes too.
+ */
+export { runSandbox, type SandboxArgs } from "./sandbox.ts";

@@ -1,0 +1,43 @@
+import { constants } from "node:os";
+import { isatty } from "node:tty";
+import { GROUP } from "../boot/index.ts";
+
+/** Signals sent to runsc that are the command's: all that can be caught and that do not tell of a fault of runsc itself. */
+const forwarded: readonly NodeJS.Signals[] = [
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGPIPE",
+  "SIGALRM",
+  "SIGTERM",
+  "SIGCONT",
+  "SIGTSTP",
+  "SIGTTIN",
+  "SIGTTOU",
+  "SIGURG",
+  "SIGWINCH",
+  "SIGIO",
+];
+
+/** Signals that a terminal sends to its whole foreground process group. */
+const fromTerminal: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
+
+/** Takes a control byte. */
+export interface ControlSink {
+  send(byte: number): void;
+}
+
+/**
+ * From now on the signals of this process go to the command. What a terminal sends to a process group goes to the command's
+ * process group: the sandbox is in a session of its own and does not hear it.
+ */
+export function forwardSignals(sink: ControlSink): void {
+  const terminal = isatty(0);
+  for (const name of forwarded) {
+    const number = constants.signals[name];
+    const byte = terminal && fromTerminal.includes(name) ? number | GROUP : number;
+    process.on(name, () => sink.send(byte));
+  }
+}

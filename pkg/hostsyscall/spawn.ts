@@ -128,6 +128,10 @@ function mapText(maps: readonly SpawnIDMap[]): string {
 }
 
 function build(list: CallList, o: SpawnOptions, fds: readonly (readonly [number, number])[]): void {
+  if (o.pdeathsig !== undefined) {
+    // Already while it waits, and again below: a change of ids takes it back.
+    list.add("pdeathsig", nr.SYS_prctl, [PR_SET_PDEATHSIG, o.pdeathsig, 0, 0, 0]);
+  }
   if (o.uidMap !== undefined || o.gidMap !== undefined || o.beforeGo !== undefined) {
     list.add("wait", SPAWN_WAIT_GO, []);
   }

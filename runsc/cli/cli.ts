@@ -1,8 +1,8 @@
 import { writeSync } from "node:fs";
 import packageJSON from "../../package.json" with { type: "json" };
-import { commands, findCommand } from "../cmd/index.ts";
+import { commands, findCommand, UsageError } from "../cmd/index.ts";
 import { type Config, defaultConfig, globalFlags } from "../config/index.ts";
-import { newParser, parseFlags, UsageError } from "./parse.ts";
+import { newParser, parseFlags } from "./parse.ts";
 
 /** Exit code of a command line that cannot be understood, as of Go's flag package. */
 const EXIT_USAGE = 2;

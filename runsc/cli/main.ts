@@ -1,3 +1,5 @@
+export {};
+
 /**
  * Where every runsc process starts. Internal commands are dispatched before anything else is loaded: they start faster, and the
  * confined process carries no command line parser.

@@ -1,7 +1,5 @@
 import yargs, { type Argv, type Option } from "yargs";
-
-/** What the user typed cannot be understood; the message is one line without the program's name. */
-export class UsageError extends Error {}
+import { UsageError } from "../cmd/index.ts";
 
 /** The flags of one level of the command line and what follows them. */
 export interface Parsed {
@@ -25,9 +23,9 @@ export function newParser(usage: string, flags: Readonly<Record<string, Option>>
     })
     .scriptName("runsc")
     .usage(usage)
-    .options(flags)
     .help(false)
     .version(false)
+    .options(flags)
     .locale("en")
     .wrap(null)
     .exitProcess(false)

@@ -1,5 +1,8 @@
 import type { Config } from "../config/index.ts";
 
+/** What the user typed cannot be understood; the message is one line without the program's name. */
+export class UsageError extends Error {}
+
 /** A flag, as the command line parser takes it. */
 export interface Flag {
   readonly type: "boolean" | "string" | "number";

@@ -1,15 +1,26 @@
-import { closeSync, openSync, readdirSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import { isAbsolute, normalize, resolve } from "node:path";
 import type { Config } from "../config/index.ts";
 import { runSandbox } from "../sandbox/index.ts";
-import type { Command } from "./command.ts";
+import { type Command, UsageError } from "./command.ts";
 
 const O_PATH_DIRECTORY = 0x200000 | 0x10000 | 0x80000; // O_PATH | O_DIRECTORY | O_CLOEXEC
 
 /** A host string as the sandbox's byte strings have it. */
 function bytes(s: string): string {
   return Buffer.from(s, "utf8").toString("latin1");
+}
+
+/** The NUL-terminated strings of a file of /proc as byte strings. */
+function procStrings(path: string): string[] {
+  return readFileSync(path, "latin1").split("\0").slice(0, -1);
+}
+
+/** The last arguments of this process as they were given: strings of the runtime have lost bytes that are not UTF-8. */
+function rawArguments(args: readonly string[]): readonly string[] {
+  const raw = procStrings("/proc/self/cmdline");
+  return raw.length > args.length ? raw.slice(raw.length - args.length) : args.map(bytes);
 }
 
 /** What a failed open or stat of the root is called. */
@@ -46,7 +57,7 @@ export const doCommand: Command = {
     },
   },
   async execute(config: Config, flags, args): Promise<number> {
-    if (args.length === 0) throw new Error('do: no command given; see "runsc help do"');
+    if (args.length === 0) throw new UsageError('do: no command given; see "runsc help do"');
     const root = resolve(String(flags["root"]));
     let cwd = String(flags["cwd"]);
     if (cwd === "") cwd = root === "/" ? process.cwd() : "/";
@@ -58,8 +69,8 @@ export const doCommand: Command = {
         rootFD,
         stdio: [0, 1, 2],
         spec: {
-          argv: args.map(bytes),
-          env: Object.entries(process.env).map(([k, v]) => bytes(`${k}=${v}`)),
+          argv: rawArguments(args),
+          env: procStrings("/proc/self/environ"),
           cwd: bytes(normalize(cwd)),
           uid: process.getuid?.() ?? 0,
           gid: process.getgid?.() ?? 0,

@@ -18,7 +18,8 @@ export function parseStatus(line: string): StatusMessage | null {
     case "started":
       return { state: v.state };
     case "error":
-      if (!("message" in v) || typeof v.message !== "string" || !("code" in v) || typeof v.code !== "number") return null;
+      if (!("message" in v) || typeof v.message !== "string" || !("code" in v) || typeof v.code !== "number")
+        return null;
       return { state: "error", message: v.message, code: v.code };
     case "exit":
       if (!("status" in v) || typeof v.status !== "number") return null;

@@ -15,6 +15,8 @@ import type { SentryPanic } from "./panic.ts";
 import { pauseWorld, unpauseWorld } from "./pause.ts";
 import { RunQueue } from "./run_queue.ts";
 import type { SignalQuota } from "./signal_quota.ts";
+import type { Features } from "../loader/index.ts";
+import type { PIDNamespace } from "./pid_namespace.ts";
 import { createProcess } from "./process.ts";
 import type { SyscallArguments, SyscallFn } from "./syscalls.ts";
 import { SyscallScratch } from "./syscall_scratch.ts";
@@ -76,6 +78,12 @@ export interface KernelArgs {
   log: KernelLog;
   /** CPUs shown to guests. */
   cpuCount: number;
+  /** Bytes of memory guests are told of. */
+  totalMemory: number;
+  /** What the processor offers, for auxiliary vectors. */
+  features: Features;
+  /** Set-user-ID bits and file capabilities count at exec. */
+  allowSUID: boolean;
 }
 
 /** The first process of a container, or one joining it (exec). */
@@ -100,6 +108,8 @@ export interface CreateProcessArgs {
   containerID: string;
   noNewPrivs: boolean;
   oomScoreAdj: number;
+  /** null: the root namespace. The first process in a namespace becomes its init. */
+  pidNamespace: PIDNamespace | null;
 }
 
 /** The kernel of one sandbox: everything is reachable from here. */
@@ -116,6 +126,9 @@ export class Kernel {
       "rootUserNamespace",
       "rootUTSNamespace",
       "cpuCount",
+      "totalMemory",
+      "features",
+      "allowSUID",
       "globalInit",
       "quotas",
       "nextInode",
@@ -153,6 +166,9 @@ export class Kernel {
   readonly syscallTable: readonly (SyscallEntry | undefined)[];
   readonly log: KernelLog;
   readonly cpuCount: number;
+  readonly totalMemory: number;
+  readonly features: Features;
+  readonly allowSUID: boolean;
   strace: SyscallTracer | null = null;
   heartbeat: Heartbeat | null = null;
   /** The first process: when it is gone the sandbox ends with its status. */
@@ -195,6 +211,9 @@ export class Kernel {
     this.rootUTSNamespace = a.rootUTSNamespace;
     this.log = a.log;
     this.cpuCount = a.cpuCount;
+    this.totalMemory = a.totalMemory;
+    this.features = a.features;
+    this.allowSUID = a.allowSUID;
     const bytes = new ArrayBuffer(16384);
     this.scratch = Buffer.from(bytes);
     this.scratchWords = new Uint32Array(bytes);

@@ -12,7 +12,7 @@ import {
   type EventKind,
 } from "../platform/platform.ts";
 import { IOSequence } from "../usermem/index.ts";
-import type { FileDescription } from "../vfs/index.ts";
+import type { FileDescription, MountNamespace } from "../vfs/index.ts";
 import type { Credentials } from "./auth/index.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FSContext } from "./fs_context.ts";
@@ -89,6 +89,7 @@ export interface TaskConfig {
   fdTable: FDTable;
   fsContext: FSContext;
   utsNamespace: UTSNamespace;
+  mountNamespace: MountNamespace;
   /** null: the task leads a new thread group, made of what follows. */
   threadGroup: ThreadGroup | null;
   /** null: a new session. */
@@ -114,6 +115,7 @@ export class Task implements ContextOwner, EventListener {
       "fdTable",
       "fsContext",
       "utsNamespace",
+      "mountNamespace",
       "runState",
       "nextState",
       "queued",
@@ -192,6 +194,7 @@ export class Task implements ContextOwner, EventListener {
   fdTable: FDTable;
   fsContext: FSContext;
   utsNamespace: UTSNamespace;
+  mountNamespace: MountNamespace;
   context: Context;
 
   // ---- running
@@ -305,6 +308,7 @@ export class Task implements ContextOwner, EventListener {
     this.fdTable = c.fdTable;
     this.fsContext = c.fsContext;
     this.utsNamespace = c.utsNamespace;
+    this.mountNamespace = c.mountNamespace;
     this.blockTimer = new Timer(new BlockTimerListener(this));
     this.startTime = c.kernel.monotonicNow();
     let i = 0;
@@ -490,7 +494,7 @@ export class Task implements ContextOwner, EventListener {
       if (this.mm.copyIn(at, buf, 0, n) !== n) throw linuxerr.EFAULT;
       let end = 0;
       while (end < n && buf[end] !== 0) end++;
-      out += buf.latin1Slice(0, end);
+      out += buf.toString("latin1", 0, end);
       if (end < n) return out;
       done += n;
     }

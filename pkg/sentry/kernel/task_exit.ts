@@ -1,5 +1,5 @@
 import * as linux from "../../abi/linux/signal.ts";
-import { EventIn } from "../../waiter/index.ts";
+import { ReadableEvents } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import type { RunState } from "./run_state.ts";
@@ -60,7 +60,6 @@ class RunExitMain implements RunState {
     t.fsContext.decRef();
     t.mountNamespace.decRef();
     t.pending.discard(0xffffffff, 0xffffffff);
-    k.quotaOf(t.creds.realKUID).tasks--;
     if (groupDead) {
       tg.pending.discard(0xffffffff, 0xffffffff);
       const s = tg.processGroup.session;
@@ -85,8 +84,9 @@ class RunExitNotify implements RunState {
     t.exitState = TaskExitZombie;
     reparentChildren(t);
     if (groupDead) orphanProcessGroups(tg);
+    tg.eventQueue.notify(ReadableEvents);
     if (t.isLeader()) {
-      // Also signalled when other threads are still on their way: then the last of them does this.
+      // Otherwise the last of the other threads does it.
       if (tg.tasks.size <= 1) groupExited(tg);
     } else {
       reap(t);
@@ -119,27 +119,10 @@ export const runExitDone: RunState = new RunExitDone();
  */
 export function releaseUserMemory(t: Task): void {
   const k = t.kernel;
-  if (t.robustListHead !== 0) {
-    try {
-      k.futexes.exitRobustList(t);
-    } catch (e) {
-      k.errnoOf(e, t);
-    }
-    t.robustListHead = 0;
-  }
-  if (t.clearChildTID !== 0) {
-    const addr = t.clearChildTID;
-    t.clearChildTID = 0;
-    // Nobody can be waiting in an address space that goes away.
-    if (t.mm.users() > 1) {
-      try {
-        t.copyOutU32(addr, 0);
-        k.futexes.wakeAddress(t, addr, 1);
-      } catch (e) {
-        k.errnoOf(e, t);
-      }
-    }
-  }
+  k.futexes.exitRobustList(t);
+  // Nobody can be waiting in an address space that goes away.
+  if (t.mm.users > 1) k.futexes.wakeOnExit(t);
+  t.clearChildTID = 0;
   releaseVforkParent(t);
 }
 
@@ -157,7 +140,7 @@ export function releaseVforkParent(t: Task): void {
 function groupExited(tg: ThreadGroup): void {
   const leader = tg.leader;
   const parent = tg.parent;
-  tg.eventQueue.notify(EventGroupExit | EventIn);
+  tg.eventQueue.notify(EventGroupExit | ReadableEvents);
   if (parent === null) {
     reap(leader);
     return;
@@ -170,11 +153,12 @@ function notifyParent(tg: ThreadGroup, parent: Task): boolean {
   const pg = parent.threadGroup;
   let sig = tg.exitSignal;
   if (sig !== linux.SIGCHLD && tg.parentExecID !== parent.execID) sig = linux.SIGCHLD;
-  let autoReap = false;
+  // A parent whose threads are all on their way out will not wait.
+  let autoReap = pg.isDead();
   if (sig === linux.SIGCHLD) {
     const action = pg.signalHandlers.get(linux.SIGCHLD);
     const ignored = action.isIgnore();
-    autoReap = ignored || (action.flags & linux.SA_NOCLDWAIT) !== 0;
+    autoReap = autoReap || ignored || (action.flags & linux.SA_NOCLDWAIT) !== 0;
     if (ignored) sig = 0;
   }
   if (sig > 0) {
@@ -183,8 +167,7 @@ function notifyParent(tg: ThreadGroup, parent: Task): boolean {
     const code = !killed ? linux.CLD_EXITED : (st & 0x80) !== 0 ? linux.CLD_DUMPED : linux.CLD_KILLED;
     pg.sendSignal(childSignal(tg, parent, sig, code, killed ? st & 0x7f : (st >> 8) & 0xff));
   }
-  if (!autoReap) pg.eventQueue.notify(EventExit);
-  else tg.reapedUnseen = true;
+  pg.eventQueue.notify(EventExit);
   return autoReap;
 }
 
@@ -201,12 +184,11 @@ export function reap(t: Task): void {
     if (parent !== null) parent.children.delete(tg);
     tg.processGroup.remove(tg);
     if (tg.signalHandlers.refs > 0) tg.signalHandlers.refs--;
-    // Waiters whose last child this was must find out.
-    if (parent !== null && tg.reapedUnseen) parent.threadGroup.eventQueue.notify(EventExit);
   }
   for (let ns: PIDNamespace | null = t.pidNamespace; ns !== null; ns = ns.parent) {
     const init = ns.init;
-    if (init !== null && ns.exiting && init.liveTasks === 0) k.schedule(init.leader);
+    if (init === null || !ns.exiting || init.liveTasks > 0) continue;
+    for (const o of init.tasks) if (o.exitState === TaskExitInitiated) k.schedule(o);
   }
 }
 
@@ -236,19 +218,21 @@ function reparentChildren(t: Task): void {
     child.parent = heir;
     heir?.children.add(child);
     for (const c of child.tasks) {
-      if (c.parentDeathSignal !== 0) {
-        child.sendSignal(SignalInfo.user(c.parentDeathSignal, linux.SI_USER, t.tgid, 0));
-      }
+      if (c.parentDeathSignal === 0) continue;
+      const uid = c.creds.userNamespace.uidOrOverflow(t.creds.realKUID);
+      const pid = c.pidNamespace.idOfThreadGroup(t.threadGroup);
+      child.sendSignal(SignalInfo.user(c.parentDeathSignal, linux.SI_USER, pid, uid));
     }
     if (heir !== null && heir.threadGroup === t.threadGroup) continue;
     child.exitSignal = linux.SIGCHLD;
     child.parentExecID = heir?.execID ?? 0;
     if (child.leader.exitState === TaskExitZombie && child.tasks.size <= 1) {
       if (heir === null || notifyParent(child, heir)) reap(child.leader);
-    } else if (heir !== null) {
-      // The old parent's end may have orphaned the child's job.
-      child.processGroup.handleOrphan(null);
     }
+    // The old parent may have been what kept the child's job from being orphaned.
+    const own = t.threadGroup.processGroup;
+    const job = child.processGroup;
+    if (job !== own && job.session === own.session) job.handleOrphan(null);
   }
 }
 

@@ -3,6 +3,7 @@ import * as linux from "../../abi/linux/signal.ts";
 import { SYS_getcpu, SYS_gettimeofday, SYS_time } from "../../abi/linux/syscalls.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { AccessExec, AccessRead, AccessWrite } from "../memmap/index.ts";
+import { FAULT_ACCERR, FAULT_BUSERR, FAULT_NOMEM, FAULT_RESOLVED } from "../mm/index.ts";
 import {
   type Context,
   REG_RAX,
@@ -15,6 +16,7 @@ import {
 import type { RunState } from "./run_state.ts";
 import { SyscallArguments } from "./syscalls.ts";
 import type { Task } from "./task.ts";
+import { runExit } from "./task_exit.ts";
 import { runApp, runInterrupt } from "./task_run.ts";
 import { forceSignal } from "./task_signals.ts";
 import { invoke } from "./task_syscall.ts";
@@ -49,30 +51,30 @@ export function handleFault(t: Task): RunState | null {
 
 /** Asks the memory manager for the page; unresolved faults become SIGSEGV or SIGBUS. */
 function handlePageFault(t: Task, ctx: Context): RunState | null {
+  const k = t.kernel;
   const addr = ctx.faultAddr;
   const e = ctx.faultError;
   const access = (e & FAULT_EXEC) !== 0 ? AccessExec : (e & FAULT_WRITE) !== 0 ? AccessWrite : AccessRead;
   // A host file that shrank under a mapping that is known here gives SIGBUS again and again: try once.
   const retried = ctx.faultSignal === linux.SIGBUS && t.lastBusAddr === addr;
   t.lastBusAddr = ctx.faultSignal === linux.SIGBUS ? addr : -1;
-  const r = retried ? -errno.EIO : t.mm.handleUserFault(addr, access);
-  if (r >= 0) {
+  const r = retried ? FAULT_BUSERR : t.mm.handleUserFault(addr, access);
+  if (r === FAULT_RESOLVED) {
     if (t.mustInterrupt()) return runInterrupt;
     t.runState = runApp;
     ctx.resume();
     return null;
   }
-  let sig = linux.SIGSEGV;
-  let code = linux.SEGV_MAPERR;
-  if (r === -errno.EACCES) {
-    code = linux.SEGV_ACCERR;
-  } else if (r === -errno.EIO) {
-    sig = linux.SIGBUS;
-    code = linux.BUS_ADRERR;
+  if (r === FAULT_NOMEM) {
+    k.log.warning(`out of memory: killing process ${t.tgid} (${t.name})`);
+    t.threadGroup.prepareGroupExit(linux.SIGKILL);
+    return runExit;
   }
+  const sig = r === FAULT_BUSERR ? linux.SIGBUS : linux.SIGSEGV;
+  const code = r === FAULT_BUSERR ? linux.BUS_ADRERR : r === FAULT_ACCERR ? linux.SEGV_ACCERR : linux.SEGV_MAPERR;
   t.trapNo = TRAP_PAGE_FAULT;
   // Whether the host had a page there says nothing about the guest's address space.
-  t.trapErr = (e & (FAULT_WRITE | FAULT_EXEC)) | FAULT_USER | (r === -errno.EACCES ? FAULT_PRESENT : 0);
+  t.trapErr = (e & (FAULT_WRITE | FAULT_EXEC)) | FAULT_USER | (r === FAULT_ACCERR ? FAULT_PRESENT : 0);
   t.trapAddr = addr;
   forceSignal(t, SignalInfo.fault(sig, code, addr), false);
   return runInterrupt;

@@ -215,7 +215,7 @@ function openInterpreter(a: LoadArgs, target: Target, p: ProgramHeader): Interpr
   const n = readFull(target.file, name, p.filesz, p.offset);
   if (n !== p.filesz) throw n < 0 ? errorOf(n) : linuxerr.EIO;
   if (name[p.filesz - 1] !== 0) throw linuxerr.ENOEXEC;
-  const file = openExec(a, name.latin1Slice(0, name.indexOf(0)));
+  const file = openExec(a, name.toString("latin1", 0, name.indexOf(0)));
   try {
     if (!isReadable(a, file)) target.dumpable = false;
     const buf = new Uint8Array(SIZEOF_EHDR);
@@ -312,7 +312,8 @@ function build(
   const random: RandomSource = a.randomize ? new HostRandom() : new NoRandom();
   const stackLimit = a.limits.cur(RLIMIT_STACK);
   const layout = newLayout(a.platform, stackLimit, random);
-  mm.setMmapLayout(layout.mmapBase, layout.topDown);
+  mm.setLayout(layout);
+  mm.addSpecialMappings();
 
   // The stack comes first, so that nothing else takes its place.
   const strings = pageUp(stringBytes(target.argv, a.envv, a.filename));
@@ -358,7 +359,7 @@ function build(
     const direct = header.type === ET_DYN && interp === null;
     brk = randomizeBrk(direct ? pageUp(PIE_BASE) : brk + PAGE_SIZE, random);
   }
-  mm.brkSetup(brk);
+  mm.setBrk(brk);
   mm.startCode = main.startCode;
   mm.endCode = main.endCode;
   mm.startData = main.startData;

@@ -1,5 +1,5 @@
-import { SEEK_CUR, SEEK_SET } from "../../abi/linux/file.ts";
 import { DT_DIR } from "../../abi/linux/dirent.ts";
+import { SEEK_CUR, SEEK_SET } from "../../abi/linux/file.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";

@@ -1,5 +1,5 @@
-import * as errno from "../../abi/linux/errno.ts";
 import { EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLONESHOT, EPOLLWAKEUP } from "../../abi/linux/epoll.ts";
+import * as errno from "../../abi/linux/errno.ts";
 import { stateType } from "../../state/index.ts";
 import { Entry, EventIn, type EventListener, EventRdNorm, Queue } from "../../waiter/index.ts";
 import { FileDescription } from "./file_description.ts";

@@ -1,8 +1,26 @@
-import { O_ACCMODE, O_CREAT, O_EXCL, O_NOCTTY, O_PATH, O_RDWR, O_TRUNC, O_WRONLY, O_CLOEXEC } from "../../abi/linux/file.ts";
+import {
+  O_ACCMODE,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_NOCTTY,
+  O_PATH,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+} from "../../abi/linux/file.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
-import { type Entry, EventIn, EventOut, EventRdNorm, EventWrNorm, type Queue, type Waitable } from "../../waiter/index.ts";
+import {
+  type Entry,
+  EventIn,
+  EventOut,
+  EventRdNorm,
+  EventWrNorm,
+  type Queue,
+  type Waitable,
+} from "../../waiter/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import type { SyscallArguments } from "../kernel/syscalls.ts";
 import type { Task } from "../kernel/task.ts";

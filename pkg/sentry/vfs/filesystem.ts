@@ -8,7 +8,14 @@ import type { VirtualFilesystem } from "./vfs.ts";
 
 /** A filesystem instance: what statfs(2) speaks of (Linux's super_block). Any number of mounts may show it. */
 export abstract class Filesystem {
-  static readonly stateType: StateType = stateType("vfs.Filesystem", ["vfs", "devMinor", "root", "mounts", "readOnly", "revalidates"]);
+  static readonly stateType: StateType = stateType("vfs.Filesystem", [
+    "vfs",
+    "devMinor",
+    "root",
+    "mounts",
+    "readOnly",
+    "revalidates",
+  ]);
   readonly vfs: VirtualFilesystem;
   /** Minor of the anonymous device number (major 0) that st_dev of its files shows. */
   readonly devMinor: number;

@@ -4,6 +4,9 @@
  * strings (one char code 0..255 per byte). Nothing here blocks or yields: what would block returns -EAGAIN and offers a queue.
  * Objects kept across system calls (VirtualDentry, FileDescription, MountNamespace) are reference counted.
  */
+
+export { newFileMode, newInodeGID } from "./create.ts";
+export { AnonFilesystem, AnonInode } from "./anon_fs.ts";
 export { Dentry, DentryCache } from "./dentry.ts";
 export { BLOCK_DEVICE, CHAR_DEVICE, type Device, type DeviceKind } from "./device.ts";
 export { DIR_FIRST_OFFSET, DirectoryFileDescription } from "./directory.ts";
@@ -11,11 +14,16 @@ export { EpollAccounting, EpollInterest, EventPoll } from "./epoll.ts";
 export { FileAsync, FileDescription } from "./file_description.ts";
 export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./filesystem.ts";
 export { type Fifo, Inode } from "./inode.ts";
-export { FileLocks, LOCK_MAX, type PosixLockConflict } from "./lock.ts";
+export { FileLocks, LOCK_MAX, LockRange, LockWait, LockWaits, type PosixLockConflict } from "./lock.ts";
 export { MOUNT_FLAGS, Mount, MountNamespace } from "./mount.ts";
 export { OPathFileDescription } from "./opath.ts";
+export { checkAccess } from "./open.ts";
 export * from "./options.ts";
+export { lookupChild } from "./path_walk.ts";
 export { checkModePermissions, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permissions.ts";
+export { finishRename } from "./rename.ts";
 export { MAX_FILE_OFFSET, SeekableFileDescription } from "./seekable.ts";
+export { ownerOrCapable, removePrivileges } from "./setstat.ts";
 export { type FifoFactory, VirtualFilesystem } from "./vfs.ts";
 export { VirtualDentry } from "./virtual_dentry.ts";
+export { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";

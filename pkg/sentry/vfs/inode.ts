@@ -128,8 +128,8 @@ export abstract class Inode {
     throw linuxerr.EPERM;
   }
 
-  /** Makes a regular file without a name (O_TMPFILE). */
-  tmpfile(_dir: Dentry, _mode: number, _creds: Credentials): Inode {
+  /** Makes a regular file without a name (O_TMPFILE), which linkat(2) may name later when `linkable`. */
+  tmpfile(_dir: Dentry, _mode: number, _linkable: boolean, _creds: Credentials): Inode {
     throw linuxerr.EOPNOTSUPP;
   }
 
@@ -168,8 +168,8 @@ export abstract class Inode {
 
   // ---- symbolic links
 
-  /** The target. */
-  readlink(): string {
+  /** The target; `t` is the task that asks (for /proc/self), null inside the sentry. */
+  readlink(_t: Task | null): string {
     throw linuxerr.EINVAL;
   }
 

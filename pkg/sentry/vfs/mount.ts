@@ -1,3 +1,4 @@
+import { O_NOATIME } from "../../abi/linux/file.ts";
 import {
   MS_NOATIME,
   MS_NODEV,
@@ -17,7 +18,6 @@ import {
   ST_RELATIME,
   ST_VALID,
 } from "../../abi/linux/fs.ts";
-import { O_NOATIME } from "../../abi/linux/file.ts";
 import { stateType } from "../../state/index.ts";
 import type { UserNamespace } from "../kernel/auth/index.ts";
 import type { Dentry } from "./dentry.ts";

@@ -1,8 +1,8 @@
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
+import type { Credentials } from "../kernel/auth/index.ts";
 import type { SyscallArguments } from "../kernel/syscalls.ts";
 import type { Task } from "../kernel/task.ts";
-import type { Credentials } from "../kernel/auth/index.ts";
 import type { MMapOpts } from "../memmap/index.ts";
 import type { IOSequence } from "../usermem/index.ts";
 import { FileDescription } from "./file_description.ts";

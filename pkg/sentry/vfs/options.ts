@@ -4,7 +4,13 @@ import type { VirtualDentry } from "./virtual_dentry.ts";
 
 /** A path and where to resolve it. Cheap to make; callers may reuse one. */
 export class PathOperation {
-  static readonly stateType = stateType("vfs.PathOperation", ["root", "start", "path", "followFinalSymlink", "resolve"]);
+  static readonly stateType = stateType("vfs.PathOperation", [
+    "root",
+    "start",
+    "path",
+    "followFinalSymlink",
+    "resolve",
+  ]);
   /** The process's root directory: ".." stops here, absolute paths and symlinks start here. */
   root: VirtualDentry;
   /** Where a relative path starts: the working directory or a directory descriptor. */

@@ -292,7 +292,7 @@ export class Walker {
       this.pos = 0;
       return rest !== "" && rest !== "/" ? this.requireDir() : false;
     }
-    const target = d.inode.readlink();
+    const target = d.inode.readlink(this.task);
     if (target.length === 0) throw linuxerr.ENOENT;
     if (target.charCodeAt(0) === SLASH) this.jumpToRoot();
     this.path = rest === "" ? target : target + rest;

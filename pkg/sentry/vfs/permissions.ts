@@ -9,7 +9,13 @@ export const MAY_WRITE = 2;
 export const MAY_READ = 4;
 
 /** The access check of path_resolution(7) for a file with the given mode and owner: 0 or -EACCES. */
-export function checkModePermissions(creds: Credentials, mask: number, mode: number, kuid: number, kgid: number): number {
+export function checkModePermissions(
+  creds: Credentials,
+  mask: number,
+  mode: number,
+  kuid: number,
+  kgid: number,
+): number {
   let perms = mode;
   if (creds.fsKUID === kuid) perms >>= 6;
   else if ((mode & 0o070) >> 3 !== (mode & 0o007) && creds.inGroup(kgid)) perms >>= 3;

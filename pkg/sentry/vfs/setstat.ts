@@ -61,11 +61,7 @@ export function checkSetStat(
   if ((mask & ATTR_SIZE) !== 0 && fdWritable === null && inode.checkPermissions(creds, MAY_WRITE) !== 0) {
     throw linuxerr.EACCES;
   }
-  if (
-    (mask & ATTR_UID) !== 0 &&
-    !(uid === creds.fsKUID && opts.uid === uid) &&
-    !creds.hasCapability(CAP_CHOWN)
-  ) {
+  if ((mask & ATTR_UID) !== 0 && !(uid === creds.fsKUID && opts.uid === uid) && !creds.hasCapability(CAP_CHOWN)) {
     throw linuxerr.EPERM;
   }
   if (

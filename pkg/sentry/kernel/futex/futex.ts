@@ -2,59 +2,40 @@ import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from "../../../
 import * as linux from "../../../abi/linux/futex.ts";
 import { LinuxError } from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
+import { SharedKey } from "../../mm/index.ts";
 import { TASK_SIZE_MAX, type Task } from "../task.ts";
 import { walkRobustList } from "./robust.ts";
 import { Bucket, Waiter } from "./waiter.ts";
-import { WordAccess } from "./word.ts";
 
 const BUCKETS = 1024;
 /** Most attempts at a word that guest threads keep changing. */
 const MAX_TRIES = 100;
 
-/** A futex's identity, while one operation runs. */
-export class Key {
-  static readonly stateType = stateType("futex.Key", ["object", "offset"]);
-  object: object | null = null;
-  offset = 0;
-}
-
 /** All futexes of a kernel (futex(2)). Nothing here waits: a task is queued, and the system call blocks until its waiter left its bucket. */
 export class FutexManager {
-  static readonly stateType = stateType("futex.FutexManager", ["buckets", "piWaiters"], ["word", "key1", "key2"]);
+  static readonly stateType = stateType("futex.FutexManager", ["buckets", "piWaiters"], ["key1", "key2"]);
   readonly buckets: Bucket[] = [];
   /** Queued waiters of FUTEX_LOCK_PI. */
   piWaiters = 0;
-  readonly word: WordAccess = new WordAccess();
-  readonly key1: Key = new Key();
-  readonly key2: Key = new Key();
+  readonly key1: SharedKey = new SharedKey();
+  readonly key2: SharedKey = new SharedKey();
 
   constructor() {
     for (let i = 0; i < BUCKETS; i++) this.buckets.push(new Bucket());
   }
 
   /** The key of a futex word: 0, -EINVAL when it is not aligned, -EFAULT when it is outside of the address space or (shared only) not mapped. */
-  getKey(t: Task, addr: number, isPrivate: boolean, out: Key): number {
+  getKey(t: Task, addr: number, isPrivate: boolean, out: SharedKey): number {
     if (addr % 4 !== 0) return -EINVAL;
     if (addr > TASK_SIZE_MAX - 4) return -EFAULT;
+    if (!isPrivate) return t.mm.getSharedKey(addr, out);
     out.object = t.mm;
     out.offset = addr;
-    if (isPrivate) return 0;
-    try {
-      const vma = t.mm.findVMA(addr);
-      if (vma === null || vma.effective === 0) return -EFAULT;
-      if (!vma.isPrivate && vma.mappable !== null) {
-        out.object = vma.mappable;
-        out.offset = vma.offsetAt(addr);
-      }
-    } catch (e) {
-      if (e instanceof LinuxError) return -e.errno;
-      throw e;
-    }
     return 0;
   }
 
   /** The bucket of a key. */
-  bucketOf(k: Key): Bucket {
+  bucketOf(k: SharedKey): Bucket {
     const o = k.offset;
     const h = Math.imul((o % 4294967296) >>> 2, 0x9e3779b1) ^ Math.imul(Math.floor(o / 4294967296) + 1, 0x85ebca6b);
     const b = this.buckets[(h >>> 16) % BUCKETS];
@@ -72,7 +53,7 @@ export class FutexManager {
   }
 
   /** Queues a waiter under a key. */
-  enqueue(w: Waiter, k: Key, bitset: number): void {
+  enqueue(w: Waiter, k: SharedKey, bitset: number): void {
     w.object = k.object;
     w.offset = k.offset;
     w.bitset = bitset;
@@ -97,7 +78,7 @@ export class FutexManager {
     const k = this.key1;
     const r = this.getKey(t, addr, isPrivate, k);
     if (r < 0) return r;
-    const cur = this.word.load(t.mm, addr);
+    const cur = t.mm.loadU32(addr);
     if (cur < 0) return cur;
     if (cur !== val) return -EAGAIN;
     this.enqueue(w, k, bitset);
@@ -105,7 +86,7 @@ export class FutexManager {
   }
 
   /** Wakes waiters of the key at `k` that share a bit with bitset: at least one, at most n. Returns how many; -EINVAL for waiters in LOCK_PI. */
-  wakeKey(k: Key, n: number, bitset: number): number {
+  wakeKey(k: SharedKey, n: number, bitset: number): number {
     const b = this.bucketOf(k);
     let done = 0;
     for (let w = b.head; w !== null; ) {
@@ -149,7 +130,7 @@ export class FutexManager {
     r = this.getKey(t, addr2, private2, k2);
     if (r < 0) return r;
     if (cmp >= 0) {
-      const cur = this.word.load(t.mm, addr);
+      const cur = t.mm.loadU32(addr);
       if (cur < 0) return cur;
       if (cur !== cmp) return -EAGAIN;
     }
@@ -191,7 +172,7 @@ export class FutexManager {
     const cmpArg = (encoded << 20) >> 20;
     if (((encoded >>> 28) & linux.FUTEX_OP_OPARG_SHIFT) !== 0) arg = 1 << (arg & 31);
     if (op > linux.FUTEX_OP_XOR) return -ENOSYS;
-    const before = this.word.op(t.mm, addr2, op, arg);
+    const before = t.mm.opU32(addr2, op, arg);
     if (before < 0) return before;
     const old = before | 0;
     let hit: boolean;
@@ -225,8 +206,8 @@ export class FutexManager {
 
   // ---- FUTEX_LOCK_PI: the kernel hands the word from owner to the longest waiter; priorities are not inherited
 
-  /** The first waiter of LOCK_PI for a key, or null; -EINVAL (through `bad`) is for callers to check by pi. */
-  firstWaiter(k: Key): Waiter | null {
+  /** The longest waiter of a key, or null. */
+  firstWaiter(k: SharedKey): Waiter | null {
     for (let w = this.bucketOf(k).head; w !== null; w = w.next) {
       if (w.object === k.object && w.offset === k.offset) return w;
     }
@@ -243,22 +224,22 @@ export class FutexManager {
     if (r < 0) return r;
     const self = t.tid;
     for (let i = 0; i < MAX_TRIES; i++) {
-      const cur = this.word.load(t.mm, addr);
+      const cur = t.mm.loadU32(addr);
       if (cur < 0) return cur;
-      const ownerTID = (cur & linux.FUTEX_TID_MASK) >>> 0;
+      const ownerTID = cur & linux.FUTEX_TID_MASK;
       if (ownerTID === self) return -EDEADLK;
       const first = this.firstWaiter(k);
       if (first !== null && !first.pi) return -EINVAL;
       if (ownerTID === 0 && first === null) {
         const want = (self | (cur & linux.FUTEX_OWNER_DIED)) >>> 0;
-        const was = this.word.cas(t.mm, addr, cur, want);
+        const was = t.mm.casU32(addr, cur, want);
         if (was < 0) return was;
         if (was === cur) return 1;
         continue;
       }
       // Set first, so that the owner's unlock comes to the kernel.
       if ((cur & linux.FUTEX_WAITERS) === 0) {
-        const was = this.word.cas(t.mm, addr, cur, (cur | linux.FUTEX_WAITERS) >>> 0);
+        const was = t.mm.casU32(addr, cur, (cur | linux.FUTEX_WAITERS) >>> 0);
         if (was < 0) return was;
         if (was !== cur) continue;
       }
@@ -286,10 +267,11 @@ export class FutexManager {
 
   /** FUTEX_UNLOCK_PI: 0, -EPERM when the task does not own the word, -EAGAIN, -EFAULT, -EINVAL. */
   unlockPI(t: Task, addr: number, isPrivate: boolean): number {
-    const first = this.word.load(t.mm, addr);
     if (addr % 4 !== 0) return -EINVAL;
+    if (addr > TASK_SIZE_MAX - 4) return -EFAULT;
+    const first = t.mm.loadU32(addr);
     if (first < 0) return first;
-    if ((first & linux.FUTEX_TID_MASK) >>> 0 !== t.tid) return -EPERM;
+    if ((first & linux.FUTEX_TID_MASK) !== t.tid) return -EPERM;
     const k = this.key1;
     const r = this.getKey(t, addr, isPrivate, k);
     if (r < 0) return r;
@@ -300,10 +282,10 @@ export class FutexManager {
     }
     let cur = first;
     for (let i = 0; i < MAX_TRIES; i++) {
-      const was = this.word.cas(t.mm, addr, cur, 0);
+      const was = t.mm.casU32(addr, cur, 0);
       if (was < 0) return was;
       if (was === cur) return 0;
-      if ((was & linux.FUTEX_TID_MASK) >>> 0 !== t.tid) return -EAGAIN;
+      if ((was & linux.FUTEX_TID_MASK) !== t.tid) return -EAGAIN;
       cur = was;
     }
     return -EAGAIN;
@@ -316,7 +298,7 @@ export class FutexManager {
     const value = (w.task.tid | linux.FUTEX_WAITERS | extra) >>> 0;
     let old = cur;
     for (let i = 0; i < MAX_TRIES; i++) {
-      const was = this.word.cas(w.task.mm, w.addr, old, value);
+      const was = w.task.mm.casU32(w.addr, old, value);
       if (was < 0) return was;
       if (was === old) break;
       if (extra === 0 && (was & linux.FUTEX_TID_MASK) !== (cur & linux.FUTEX_TID_MASK)) return -EINVAL;
@@ -338,7 +320,7 @@ export class FutexManager {
       for (let w = b.head; w !== null; ) {
         const next: Waiter | null = w.next;
         if (w.pi && w.owner === t) {
-          const cur = this.word.load(w.task.mm, w.addr);
+          const cur = w.task.mm.loadU32(w.addr);
           if (cur >= 0) this.handOff(w, cur, linux.FUTEX_OWNER_DIED);
           else w.owner = null;
         }
@@ -358,18 +340,8 @@ export class FutexManager {
     this.releasePI(t);
   }
 
-  /** CLONE_CHILD_CLEARTID: zeroes the word and wakes one waiter (pthread_join). Call while mm is still the task's; only when others share mm. */
-  wakeOnExit(t: Task): void {
-    const addr = t.clearChildTID;
-    if (addr === 0) return;
-    t.clearChildTID = 0;
-    const zero = new Uint8Array(4);
-    try {
-      if (t.mm.copyOut(addr, zero, 0, 4) !== 4) return;
-    } catch (e) {
-      if (e instanceof LinuxError) return;
-      throw e;
-    }
-    this.wake(t, addr, false, 1, linux.FUTEX_BITSET_MATCH_ANY);
+  /** Wakes up to n waiters of a word as FUTEX_WAKE without FUTEX_PRIVATE_FLAG does: the word of CLONE_CHILD_CLEARTID. */
+  wakeAddress(t: Task, addr: number, n: number): number {
+    return this.wake(t, addr, false, n, linux.FUTEX_BITSET_MATCH_ANY);
   }
 }

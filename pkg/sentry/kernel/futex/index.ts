@@ -3,6 +3,5 @@
  * accesses, because guest threads change them at the same time; queues belong to the sentry's thread. Operations that find a word busy for
  * too long answer -EAGAIN.
  */
-export { FutexManager, Key } from "./futex.ts";
+export { FutexManager } from "./futex.ts";
 export { Bucket, Waiter } from "./waiter.ts";
-export { WordAccess } from "./word.ts";

@@ -28,16 +28,16 @@ function readPointer(t: Task, buf: Uint8Array, view: DataView, addr: number): nu
 function ownerDied(m: FutexManager, t: Task, addr: number, pi: boolean, pending: boolean): boolean {
   if (addr < 0 || addr % 4 !== 0) return false;
   for (let i = 0; i < MAX_TRIES; i++) {
-    const cur = m.word.load(t.mm, addr);
+    const cur = t.mm.loadU32(addr);
     if (cur < 0) return false;
-    const owner = (cur & FUTEX_TID_MASK) >>> 0;
+    const owner = cur & FUTEX_TID_MASK;
     // The thread died between unlocking the word and waking a waiter.
     if (pending && !pi && owner === 0) {
       m.wake(t, addr, false, 1, FUTEX_BITSET_MATCH_ANY);
       return true;
     }
     if (owner !== t.tid) return true;
-    const was = m.word.cas(t.mm, addr, cur, ((cur & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0);
+    const was = t.mm.casU32(addr, cur, ((cur & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0);
     if (was < 0) return false;
     if (was !== cur) continue;
     if (!pi && (cur & FUTEX_WAITERS) !== 0) m.wake(t, addr, false, 1, FUTEX_BITSET_MATCH_ANY);

@@ -1,0 +1,83 @@
+import { direntType } from "../../../abi/linux/dirent.ts";
+import { S_IFDIR } from "../../../abi/linux/stat.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import type { StateType } from "../../../state/index.ts";
+import { stateType } from "../../../state/index.ts";
+import type { Credentials } from "../../kernel/auth/index.ts";
+import {
+  DIR_FIRST_OFFSET,
+  type Dentry,
+  type DirentCallback,
+  DirectoryFileDescription,
+  type FileDescription,
+  type Inode,
+  type VirtualDentry,
+} from "../../vfs/index.ts";
+import type { KernfsFilesystem } from "./filesystem.ts";
+import { KernfsInode } from "./inode.ts";
+
+/** A directory that nobody can change; what is in it is up to the subclass. */
+export abstract class KernfsDirectory extends KernfsInode {
+  static override readonly stateType: StateType = stateType("kernfs.KernfsDirectory", []);
+
+  constructor(fs: KernfsFilesystem, perm = 0o555, ino = 0) {
+    super(fs, S_IFDIR | perm, ino);
+  }
+
+  override linkCount(): number {
+    return 2;
+  }
+
+  override create(): Inode {
+    throw linuxerr.ENOENT;
+  }
+
+  override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
+    return new DirectoryFileDescription(vd, flags);
+  }
+}
+
+/** A directory with a fixed set of entries, filled while the filesystem is built. */
+export class StaticDirectory extends KernfsDirectory {
+  static override readonly stateType: StateType = stateType("kernfs.StaticDirectory", ["entries", "subdirs"]);
+  /** In order of listing. */
+  entries: Map<string, Inode> = new Map();
+  subdirs = 0;
+
+  /** Adds an entry and keeps its inode. Returns the inode. */
+  add<T extends Inode>(name: string, inode: T): T {
+    this.entries.set(name, inode);
+    inode.incRef();
+    if (inode.isDir()) this.subdirs++;
+    return inode;
+  }
+
+  /** Adds a subdirectory, or returns the one that is there. */
+  addDir(name: string, perm = 0o555): StaticDirectory {
+    const old = this.entries.get(name);
+    if (old instanceof StaticDirectory) return old;
+    return this.add(name, new StaticDirectory(this.kernfs(), perm));
+  }
+
+  override linkCount(): number {
+    return 2 + this.subdirs;
+  }
+
+  override lookup(_dir: Dentry, name: string): Inode | null {
+    return this.entries.get(name) ?? null;
+  }
+
+  override readDir(offset: number, cb: DirentCallback): number {
+    let at = DIR_FIRST_OFFSET;
+    for (const [name, inode] of this.entries) {
+      if (at >= offset && !cb.handle(name, direntType(inode.mode()), inode.ino, at + 1)) return at;
+      at++;
+    }
+    return Math.max(at, offset);
+  }
+
+  /** The filesystem, typed. */
+  kernfs(): KernfsFilesystem {
+    return this.fs as KernfsFilesystem;
+  }
+}

@@ -1,0 +1,29 @@
+import type { StateType } from "../../../state/index.ts";
+import { stateType } from "../../../state/index.ts";
+import { Filesystem, type Statfs, Timestamp, type VirtualFilesystem } from "../../vfs/index.ts";
+
+/** A filesystem whose files exist in the kernel's head: proc, sysfs and their like. */
+export abstract class KernfsFilesystem extends Filesystem {
+  static override readonly stateType: StateType = stateType("kernfs.KernfsFilesystem", ["lastIno"], ["stamp"]);
+  /** *_MAGIC of statfs(2). */
+  abstract readonly magic: number;
+  lastIno = 0;
+  /** For reading the clock. */
+  readonly stamp: Timestamp = new Timestamp();
+
+  constructor(vfs: VirtualFilesystem, devMinor?: number) {
+    super(vfs, devMinor);
+  }
+
+  /** A new inode number. */
+  newIno(): number {
+    return ++this.lastIno;
+  }
+
+  override statFS(out: Statfs): void {
+    out.type = this.magic;
+    out.bsize = 4096;
+    out.frsize = 4096;
+    out.namelen = 255;
+  }
+}

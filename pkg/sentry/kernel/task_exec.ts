@@ -1,0 +1,185 @@
+import * as errno from "../../abi/linux/errno.ts";
+import * as linux from "../../abi/linux/signal.ts";
+import { ADDR_NO_RANDOMIZE } from "../../abi/linux/prctl.ts";
+import { stateType } from "../../state/index.ts";
+import { type LoadArgs, type LoadedProgram, loadProgram } from "../loader/index.ts";
+import type { MemoryManager } from "../mm/index.ts";
+import { type Context, REG_EFLAGS, REG_RAX, REG_RIP, REG_RSP } from "../platform/platform.ts";
+import type { FileDescription } from "../vfs/index.ts";
+import { EFLAGS_INITIAL, newMemoryManager } from "./process.ts";
+import type { PIDNamespace } from "./pid_namespace.ts";
+import type { RunState } from "./run_state.ts";
+import { type Task, TaskExitZombie } from "./task.ts";
+import { reap, releaseUserMemory, runExit } from "./task_exit.ts";
+import { runInterrupt } from "./task_run.ts";
+
+/** A loaded program on its way to replace a task's. */
+export class ExecImage {
+  static readonly stateType = stateType("kernel.ExecImage", [], ["program", "mm", "context"]);
+  readonly program: LoadedProgram;
+  readonly mm: MemoryManager;
+  readonly context: Context;
+
+  constructor(program: LoadedProgram, mm: MemoryManager, context: Context) {
+    this.program = program;
+    this.mm = mm;
+    this.context = context;
+  }
+
+  /** Throws it away. */
+  release(): void {
+    this.context.release();
+    this.mm.decUsers();
+  }
+}
+
+/**
+ * Loads a program for execve(2) and arranges for it to replace the caller's: the call then goes on as a run state. Throws what execve returns. An
+ * error after Linux's point of no return ends the process.
+ */
+export function startExecve(
+  t: Task,
+  filename: string,
+  file: FileDescription,
+  argv: readonly string[],
+  envv: readonly string[],
+  pathInaccessible: boolean,
+): number {
+  const k = t.kernel;
+  const tg = t.threadGroup;
+  if (tg.execing !== null) return -errno.EAGAIN;
+  const mm = newMemoryManager(k, tg.limits);
+  const args: LoadArgs = {
+    mm,
+    vfs: k.vfs,
+    platform: k.platform,
+    features: k.features,
+    root: t.fsContext.root,
+    cwd: t.fsContext.cwd,
+    creds: t.creds,
+    limits: tg.limits,
+    filename,
+    file,
+    argv,
+    envv,
+    noNewPrivs: t.noNewPrivs,
+    unsafe: t.fsContext.refs > tg.tasks.size,
+    allowSUID: k.allowSUID,
+    randomize: (t.personality & ADDR_NO_RANDOMIZE) === 0,
+    pathInaccessible,
+    committed: false,
+  };
+  try {
+    const program = loadProgram(args);
+    t.exec = new ExecImage(program, mm, mm.activate().newContext(t));
+  } catch (e) {
+    mm.decUsers();
+    const err = k.errnoOf(e, t);
+    if (args.committed) {
+      tg.prepareGroupExit(linux.SIGSEGV);
+      t.killed = true;
+    }
+    return err;
+  }
+  t.nextState = runExecve;
+  return 0;
+}
+
+/** Kills the other threads of the process. */
+class RunExecve implements RunState {
+  readonly name = "execve";
+
+  execute(t: Task): RunState | null {
+    const tg = t.threadGroup;
+    if (t.killed) return runExit;
+    tg.execing = t;
+    for (const o of tg.tasks) if (o !== t) o.kill();
+    return runExecveAfterSiblings;
+  }
+}
+
+/** Waits for the other threads to be gone, then becomes the new program. */
+class RunExecveAfterSiblings implements RunState {
+  readonly name = "execve-wait";
+
+  execute(t: Task): RunState | null {
+    const tg = t.threadGroup;
+    if (t.killed) {
+      tg.execing = null;
+      return runExit;
+    }
+    for (const o of tg.tasks) {
+      if (o === t || (o.isLeader() && o.exitState === TaskExitZombie)) continue;
+      t.runState = this;
+      return null;
+    }
+    tg.execing = null;
+    if (!t.isLeader()) becomeLeader(t);
+    const image = t.exec;
+    t.exec = null;
+    if (image === null) return runExit;
+    replaceProgram(t, image);
+    return runInterrupt;
+  }
+}
+
+export const runExecve: RunState = new RunExecve();
+export const runExecveAfterSiblings: RunState = new RunExecveAfterSiblings();
+
+/** The thread takes the place and the ids of its dead group leader, which goes without a trace. */
+function becomeLeader(t: Task): void {
+  const tg = t.threadGroup;
+  const old = tg.leader;
+  for (let ns: PIDNamespace | null = t.pidNamespace; ns !== null; ns = ns.parent) {
+    const id = ns.idOfTask(old);
+    ns.tasks.delete(ns.idOfTask(t));
+    ns.tasks.set(id, t);
+    if (ns === t.pidNamespace) t.tid = id;
+    else ns.tids.set(t, id);
+    ns.tids.delete(old);
+  }
+  tg.leader = t;
+  // Its children went to a living thread when it died.
+  reap(old);
+}
+
+/** Everything that execve(2) changes in a process (execve(2), "Effect on process attributes"). */
+function replaceProgram(t: Task, image: ExecImage): void {
+  const tg = t.threadGroup;
+  const p = image.program;
+  releaseUserMemory(t);
+  const oldMM = t.mm;
+  t.mm = image.mm;
+  t.replaceContext(image.context);
+  oldMM.decUsers();
+  const regs = image.context.regs;
+  regs.words.fill(0);
+  regs.set(REG_RIP, p.entry);
+  regs.set(REG_RSP, p.sp);
+  regs.set(REG_EFLAGS, EFLAGS_INITIAL);
+  regs.set(REG_RAX, 0);
+
+  if (t.fdTable.refs > 1) {
+    const own = t.fdTable.fork();
+    t.fdTable.decRef();
+    t.fdTable = own;
+  }
+  t.fdTable.closeOnExec();
+  const old = tg.signalHandlers;
+  tg.signalHandlers = old.copyForExec();
+  old.refs--;
+  t.altStackAddr = 0;
+  t.altStackSize = 0;
+  t.restartBlock = null;
+  t.restartCode = 0;
+  t.haveSavedMask = false;
+  if (p.secureExec || p.creds.changesDumpability(t.creds)) t.parentDeathSignal = 0;
+  t.creds = p.creds;
+  t.mm.dumpable = p.dumpable ? 1 : 0;
+  t.name = p.name;
+  t.execID++;
+  tg.didExec = true;
+  tg.exitSignal = linux.SIGCHLD;
+  tg.membarrier = 0;
+  tg.timers?.onExec();
+}

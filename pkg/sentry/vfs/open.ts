@@ -1,0 +1,256 @@
+import * as errno from "../../abi/linux/errno.ts";
+import {
+  __O_TMPFILE,
+  O_ACCMODE,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_LARGEFILE,
+  O_NOATIME,
+  O_NOFOLLOW,
+  O_PATH,
+  O_RDONLY,
+  O_TRUNC,
+} from "../../abi/linux/file.ts";
+import { MS_NODEV, MS_NOEXEC } from "../../abi/linux/fs.ts";
+import {
+  deviceMajor,
+  deviceMinor,
+  S_IALLUGO,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from "../../abi/linux/stat.ts";
+import * as linuxerr from "../../errors/linuxerr/index.ts";
+import type { Credentials } from "../kernel/auth/index.ts";
+import { checkCreate, newFileMode } from "./create.ts";
+import { Dentry } from "./dentry.ts";
+import { BLOCK_DEVICE, CHAR_DEVICE } from "./device.ts";
+import type { FileDescription } from "./file_description.ts";
+import type { Mount } from "./mount.ts";
+import { OPathFileDescription } from "./opath.ts";
+import { ATTR_SIZE, type OpenOptions, type PathOperation, SetStatOptions } from "./options.ts";
+import { LAST_DOTDOT, LAST_NORM, type Walker } from "./path_walk.ts";
+import { MAY_EXEC, MAY_READ, MAY_WRITE } from "./permissions.ts";
+import { checkSetStat, ownerOrCapable } from "./setstat.ts";
+import type { VirtualFilesystem } from "./vfs.ts";
+import { VirtualDentry } from "./virtual_dentry.ts";
+
+/** Access wanted for each access mode; 3 asks for both and gives neither. */
+const ACCESS: readonly number[] = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE];
+
+/** What one open(2) asks for, after normalisation of its flags. */
+interface OpenRequest {
+  flags: number;
+  /** MAY_* on the file. */
+  access: number;
+  mode: number;
+  exec: boolean;
+}
+
+function normalise(opts: OpenOptions): OpenRequest {
+  let flags = opts.flags;
+  if ((flags & O_PATH) !== 0) {
+    flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    return { flags, access: 0, mode: 0, exec: false };
+  }
+  if ((flags & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) throw linuxerr.EINVAL;
+  let access = ACCESS[flags & O_ACCMODE] ?? 0;
+  if ((flags & __O_TMPFILE) !== 0 && ((flags & O_DIRECTORY) === 0 || (access & MAY_WRITE) === 0)) {
+    throw linuxerr.EINVAL;
+  }
+  if ((flags & O_TRUNC) !== 0) access |= MAY_WRITE;
+  const exec = opts.fileExec === true;
+  if (exec) access = MAY_EXEC;
+  return { flags: flags | O_LARGEFILE, access, mode: opts.mode & S_IALLUGO, exec };
+}
+
+/** VirtualFilesystem.openAt. */
+export function openAt(
+  vfs: VirtualFilesystem,
+  creds: Credentials,
+  pop: PathOperation,
+  opts: OpenOptions,
+): FileDescription {
+  const r = normalise(opts);
+  const w = vfs.acquireWalker(creds, pop);
+  try {
+    w.begin(creds, vfs.currentTask(), pop);
+    const follow = pop.followFinalSymlink && (r.flags & O_NOFOLLOW) === 0;
+    if ((r.flags & O_CREAT) !== 0) return openCreate(vfs, w, r, follow && (r.flags & O_EXCL) === 0);
+    w.walkFull(follow, (r.flags & O_DIRECTORY) !== 0);
+    if ((r.flags & __O_TMPFILE) !== 0) return openTmpfile(vfs, w, r);
+    return openExisting(vfs, w.mount, w.dentry, r, creds);
+  } finally {
+    vfs.releaseWalker(w);
+  }
+}
+
+function openCreate(vfs: VirtualFilesystem, w: Walker, r: OpenRequest, follow: boolean): FileDescription {
+  for (;;) {
+    w.walkParent();
+    if (w.lastType !== LAST_NORM) {
+      if (w.lastType === LAST_DOTDOT) w.dotDot();
+      break;
+    }
+    if (w.trailingSlash) throw linuxerr.EISDIR;
+    const d = w.lookupLast();
+    if (d === null) return createAndOpen(vfs, w, r);
+    if (follow && d.mounts === null && (d.inode.mode() & S_IFMT) === S_IFLNK) {
+      if (w.followLink(d, "")) continue;
+    } else w.stepInto(d);
+    break;
+  }
+  if ((r.flags & O_EXCL) !== 0) throw linuxerr.EEXIST;
+  if (w.dentry.inode.isDir()) throw linuxerr.EISDIR;
+  return openExisting(vfs, w.mount, w.dentry, r, w.creds);
+}
+
+function createAndOpen(vfs: VirtualFilesystem, w: Walker, r: OpenRequest): FileDescription {
+  const dir = w.dentry;
+  if (w.mount.readOnly()) throw linuxerr.EROFS;
+  checkCreate(dir, w.creds);
+  const mode = newFileMode(dir.inode, S_IFREG | r.mode, w.creds);
+  const d = new Dentry(dir.fs, dir, w.last, dir.inode.create(dir, w.last, mode, w.creds));
+  d.hash();
+  return openInode(vfs, w.mount, d, r, w.creds);
+}
+
+function openTmpfile(vfs: VirtualFilesystem, w: Walker, r: OpenRequest): FileDescription {
+  const dir = w.dentry;
+  if (w.mount.readOnly()) throw linuxerr.EROFS;
+  checkCreate(dir, w.creds);
+  const mode = newFileMode(dir.inode, S_IFREG | r.mode, w.creds);
+  const inode = dir.inode.tmpfile(dir, mode, (r.flags & O_EXCL) === 0, w.creds);
+  const d = new Dentry(dir.fs, dir, `#${inode.ino}`, inode);
+  d.deleted = true;
+  d.incRef();
+  try {
+    return openInode(vfs, w.mount, d, r, w.creds);
+  } finally {
+    d.decRef();
+  }
+}
+
+/** Checks what open(2) checks of a file that was there, opens it and truncates it. */
+export function openExisting(
+  vfs: VirtualFilesystem,
+  mount: Mount,
+  d: Dentry,
+  r: OpenRequest,
+  creds: Credentials,
+): FileDescription {
+  if ((r.flags & O_PATH) !== 0) return new OPathFileDescription(new VirtualDentry(mount, d), r.flags);
+  const inode = d.inode;
+  const type = inode.mode() & S_IFMT;
+  let truncate = (r.flags & O_TRUNC) !== 0 && type === S_IFREG;
+  if (truncate && mount.readOnly()) throw linuxerr.EROFS;
+  if (type === S_IFLNK) throw linuxerr.ELOOP;
+  if (type === S_IFDIR) {
+    if ((r.access & MAY_WRITE) !== 0) throw linuxerr.EISDIR;
+    if (r.exec) throw linuxerr.EACCES;
+    truncate = false;
+  } else if (type === S_IFREG) {
+    if (r.exec && (mount.flags & MS_NOEXEC) !== 0) throw linuxerr.EACCES;
+    if ((r.access & MAY_WRITE) !== 0 && inode.fs.readOnly) throw linuxerr.EROFS;
+  } else {
+    if ((type === S_IFCHR || type === S_IFBLK) && (mount.flags & MS_NODEV) !== 0) throw linuxerr.EACCES;
+    if (r.exec) throw linuxerr.EACCES;
+  }
+  if (inode.checkPermissions(creds, r.access) !== 0) throw linuxerr.EACCES;
+  if ((r.flags & O_NOATIME) !== 0 && !ownerOrCapable(creds, inode)) throw linuxerr.EPERM;
+  const file = openInode(vfs, mount, d, r, creds);
+  if (!truncate) return file;
+  try {
+    if (!file.writable && inode.getWriteAccess() !== 0) throw linuxerr.ETXTBSY;
+    if (!file.writable) inode.putWriteAccess();
+    const opts = new SetStatOptions();
+    opts.mask = ATTR_SIZE;
+    checkSetStat(file.vd, inode, opts, creds, true);
+    inode.setStat(opts, creds);
+  } catch (e) {
+    file.decRef();
+    throw e;
+  }
+  return file;
+}
+
+/** Opens without permission checks: counts writers, and finds the device or FIFO behind special files. */
+function openInode(
+  vfs: VirtualFilesystem,
+  mount: Mount,
+  d: Dentry,
+  r: OpenRequest,
+  creds: Credentials,
+): FileDescription {
+  const inode = d.inode;
+  const type = inode.mode() & S_IFMT;
+  const vd = new VirtualDentry(mount, d);
+  const acc = r.flags & O_ACCMODE;
+  const writes = type === S_IFREG && acc !== O_RDONLY && acc !== O_ACCMODE;
+  if (writes) {
+    if (inode.getWriteAccess() !== 0) throw linuxerr.ETXTBSY;
+    if (mount.readOnly()) {
+      inode.putWriteAccess();
+      throw linuxerr.EROFS;
+    }
+  } else if (r.exec && inode.denyWriteAccess() !== 0) throw linuxerr.ETXTBSY;
+  let file: FileDescription;
+  try {
+    file = openSpecial(vfs, vd, type, r.flags & ~(O_CREAT | O_EXCL | O_TRUNC), creds);
+  } catch (e) {
+    if (writes) inode.putWriteAccess();
+    else if (r.exec) inode.allowWriteAccess();
+    throw e;
+  }
+  file.countsAsWriter = writes;
+  file.deniesWriters = r.exec && !writes;
+  return file;
+}
+
+function openSpecial(
+  vfs: VirtualFilesystem,
+  vd: VirtualDentry,
+  type: number,
+  flags: number,
+  creds: Credentials,
+): FileDescription {
+  const inode = vd.dentry.inode;
+  if (type === S_IFCHR || type === S_IFBLK) {
+    const rdev = inode.rdev();
+    const kind = type === S_IFCHR ? CHAR_DEVICE : BLOCK_DEVICE;
+    const device = vfs.device(kind, deviceMajor(rdev), deviceMinor(rdev));
+    if (device !== null) return device.open(vd, flags, creds);
+  } else if (type === S_IFIFO) {
+    if (inode.fifo === null) inode.fifo = vfs.newFifo(inode);
+    return inode.fifo.openFifo(vd, flags);
+  }
+  return inode.open(vd, flags, creds);
+}
+
+/** VirtualFilesystem.accessAt. */
+export function accessAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOperation, mask: number): void {
+  const w = vfs.acquireWalker(creds, pop);
+  try {
+    w.begin(creds, vfs.currentTask(), pop);
+    w.walkFull(pop.followFinalSymlink, false);
+    checkAccess(w.mount, w.dentry, creds, mask);
+  } finally {
+    vfs.releaseWalker(w);
+  }
+}
+
+/** faccessat(2) on a file that was found. */
+export function checkAccess(mount: Mount, d: Dentry, creds: Credentials, mask: number): void {
+  const inode = d.inode;
+  const type = inode.mode() & S_IFMT;
+  if ((mask & MAY_EXEC) !== 0 && type === S_IFREG && (mount.flags & MS_NOEXEC) !== 0) throw linuxerr.EACCES;
+  if (inode.checkPermissions(creds, mask) === -errno.EACCES) throw linuxerr.EACCES;
+  if ((mask & MAY_WRITE) === 0 || !mount.readOnly()) return;
+  if (type === S_IFREG || type === S_IFDIR || type === S_IFLNK) throw linuxerr.EROFS;
+}

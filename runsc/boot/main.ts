@@ -1,0 +1,58 @@
+import * as host from "../../pkg/hostsyscall/index.ts";
+import { confine, dropInheritance, sayLoaded, waitForRoot } from "./confine.ts";
+import { Loader, StartError } from "./loader.ts";
+import { decodeSpec, FD } from "./spec.ts";
+import { send } from "./status.ts";
+
+/** Reads a whole descriptor as UTF-8. */
+function readAll(fd: number): string {
+  const chunks: Buffer[] = [];
+  const buf = Buffer.alloc(65536);
+  for (let at = 0; ; ) {
+    const n = host.pread(fd, buf, 0, buf.length, at);
+    if (n < 0) throw new Error(`reading descriptor ${fd}: ${n}`);
+    if (n === 0) break;
+    chunks.push(Buffer.from(buf.subarray(0, n)));
+    at += n;
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Where a thrown value came from, for the log. */
+function describe(e: unknown): string {
+  return e instanceof Error ? (e.stack ?? e.message) : String(e);
+}
+
+/**
+ * The sandbox process from its first line to its exit; never returns. Started by package sandbox with the descriptors of FD
+ * and no privileges beyond its user namespace.
+ */
+export function bootMain(): never {
+  let loader: Loader | null = null;
+  try {
+    dropInheritance();
+    const spec = decodeSpec(readAll(FD.spec));
+    host.close(FD.spec);
+    // Everything that compiles, loads or looks into /proc happens here ...
+    loader = new Loader(spec);
+    // ... and from here on there is no file system any more ...
+    sayLoaded();
+    waitForRoot();
+    // ... nor any host call that is not on the list.
+    confine({ hostWrites: false });
+    loader.start();
+    send({ state: "started" });
+    const status = loader.run();
+    send({ state: "exit", status });
+    host.exitGroup(0);
+  } catch (e) {
+    if (e instanceof StartError) {
+      send({ state: "error", message: e.message, code: e.code });
+      host.exitGroup(0);
+    }
+    const text = describe(e);
+    loader?.logPanic(text);
+    send({ state: "panic", message: `sandbox failed: ${text}` });
+    host.exitGroup(1);
+  }
+}

@@ -171,7 +171,7 @@ i64 safe_op32(u32 *p, i32 op, i32 v) {
     if (seen == old) {
       return old;
     }
-    /* Lost a race with a guest thread. It could keep winning on purpose: the caller bounds the retries. */
+    /* Lost a race with a guest thread. It could keep winning on purpose: -EAGAIN, and the caller bounds the retries. */
     if (seen >= 0) {
       return -11;
     }

@@ -3,10 +3,7 @@
  * JavaScript heap), runs no JavaScript, works through a list of system calls on a stack of its own and ends in execve.
  * All memory it reads (this structure, calls, strings) belongs to the caller and must stay put until spawn_wait returns.
  */
-#define SYS_mmap 9
-#define SYS_munmap 11
 #define SYS_rt_sigprocmask 14
-#define SYS_clone 56
 #define SYS_exit 60
 #define SYS_futex 202
 #define CLONE_VM 0x100ul
@@ -16,7 +13,6 @@
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
 #define EINTR 4
-#define EAGAIN 11
 
 /* Call number that stands for: wait until spawn_go was called. */
 #define SPAWN_WAIT_GO -1
@@ -38,7 +34,7 @@ struct spawn {
   i64 stack_size;           /* 32 */
   i32 pidfd;                /* 40: out */
   i32 tid;                  /* 44: the kernel writes 0 and wakes at exec and at exit */
-  i32 go;                   /* 48: set by spawn_go; 2 tells the child to give up */
+  i32 go;                   /* 48: set by spawn_go; a child that shall not go on is killed */
   i32 failed;               /* 52: 1 + index of the call that failed, or 0 */
   i64 error;                /* 56: its negative errno */
 };
@@ -60,11 +56,6 @@ static void spawn_child(struct spawn *s) {
     if (c->nr == SPAWN_WAIT_GO) {
       while (*(volatile i32 *)&s->go == 0) {
         raw6(SYS_futex, (i64)&s->go, FUTEX_WAIT, 0, 0, 0, 0);
-      }
-      if (*(volatile i32 *)&s->go != 1) {
-        s->error = -EINTR;
-        s->failed = (i32)i + 1;
-        break;
       }
       continue;
     }

@@ -3,6 +3,7 @@ import { ptr } from "bun:ffi";
 import { pinnedBytes } from "../../native/index.ts";
 import { AT_FDCWD } from "../abi/linux/file.ts";
 import * as nr from "../abi/linux/syscalls.ts";
+import { stateType } from "../state/index.ts";
 import type { IovecArray } from "./iovec.ts";
 import {
   byteString,
@@ -428,6 +429,7 @@ export function splice(inFD: number, outFD: number, length: number, flags: numbe
 
 /** A struct pollfd array for poll(). */
 export class PollSet {
+  static readonly stateType = stateType("hostsyscall.PollSet", [], ["words", "address"]);
   /** Entry i: words[2i] is the descriptor (negative: skipped), words[2i+1] holds events low, revents high (16 bits each). */
   readonly words: Int32Array<ArrayBuffer>;
   /** Host address of words. */

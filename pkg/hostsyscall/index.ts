@@ -18,6 +18,7 @@ export * from "./process.ts";
 export {
   byteString,
   cString,
+  fromUTF8,
   getI64,
   getU64,
   type NativePtr,
@@ -28,6 +29,7 @@ export {
   putTimespec,
   sys3,
   sys6,
+  toUTF8,
 } from "./raw.ts";
 export * from "./socket.ts";
 export * from "./spawn.ts";

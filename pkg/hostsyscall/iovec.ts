@@ -1,12 +1,14 @@
 import { ptr } from "bun:ffi";
+import { stateType } from "../state/index.ts";
 
 /** Entries of one IovecArray; also the most one vectored host call moves. */
 export const IOVEC_MAX = 64;
 
 /** A reusable array of struct iovec for host calls. Entries are addresses of the sentry's own address space. */
 export class IovecArray {
+  static readonly stateType = stateType("hostsyscall.IovecArray", [], ["words", "address", "count"]);
   /** 4 words an entry: base low, base high, length low, length high. */
-  readonly words: Uint32Array = new Uint32Array(IOVEC_MAX * 4);
+  readonly words: Uint32Array = new Uint32Array(new ArrayBuffer(IOVEC_MAX * 16));
   /** Host address of the array, for preadv and pwritev. */
   readonly address: number = ptr(this.words);
   /** Entries in use. */

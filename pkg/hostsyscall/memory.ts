@@ -42,7 +42,7 @@ export function mincore(addr: number, length: number, vec: Uint8Array): number {
   return sys3(nr.SYS_mincore, addr, length, whole(vec));
 }
 
-/** mlock2(2) without flags. */
+/** mlock(2). */
 export function mlock(addr: number, length: number): number {
   return sys3(nr.SYS_mlock, addr, length, 0);
 }

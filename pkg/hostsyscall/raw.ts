@@ -80,6 +80,16 @@ export function cString(s: PathArg): Uint8Array<ArrayBuffer> {
   return b;
 }
 
+/** The byte string of a JavaScript string's UTF-8 form: for paths that come from configuration or arguments. */
+export function fromUTF8(s: string): string {
+  return Buffer.from(s, "utf8").toString("latin1");
+}
+
+/** The JavaScript string of a byte string that holds UTF-8. */
+export function toUTF8(s: string): string {
+  return Buffer.from(s, "latin1").toString("utf8");
+}
+
 /** Bytes [start, end) as a byte string. */
 export function byteString(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");

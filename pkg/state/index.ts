@@ -6,6 +6,8 @@
  * class without one, any own field that is in neither list, and any function-valued field.
  */
 
+export { findViolations, type Violation } from "./walk.ts";
+
 /** The save descriptor of one class. */
 export interface StateType {
   /** Wire name, "package.Class", unique in the project. */

@@ -218,6 +218,7 @@ export class Kernel {
     this.scratch = Buffer.from(bytes);
     this.scratchWords = new Uint32Array(bytes);
     this.tasks = new TaskSet(a.rootUserNamespace);
+    a.vfs.taskSource = this;
   }
 
   /** Nanoseconds of the host's CLOCK_MONOTONIC: the clock of deadlines and timers. */

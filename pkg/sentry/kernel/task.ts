@@ -622,7 +622,9 @@ export class Task implements ContextOwner, EventListener {
 
   /** Adds what the task used so far to `out`. */
   addUsage(out: Usage): void {
+    if (this.exitState >= TaskExitZombie) return;
     out.userNs += this.cpuTimeNs();
+    if (this.mm.peakRSS > out.maxRSS) out.maxRSS = this.mm.peakRSS;
   }
 
   /** One letter as in /proc/[pid]/stat: R S D T Z X. */

@@ -120,7 +120,11 @@ export function clone(t: Task, a: CloneArgs): number {
 
 /** The namespace the child belongs to. */
 function newPIDNamespace(t: Task, flags: number): PIDNamespace {
-  if ((flags & linux.CLONE_NEWPID) === 0) return t.childPIDNamespace;
+  return (flags & linux.CLONE_NEWPID) === 0 ? t.childPIDNamespace : newChildPIDNamespace(t);
+}
+
+/** A PID namespace below the one the task's children would belong to. ENOSPC at the deepest level. */
+export function newChildPIDNamespace(t: Task): PIDNamespace {
   const parent = t.childPIDNamespace;
   if (parent.level + 1 >= linux.MAX_PID_NS_LEVEL) throw linuxerr.ENOSPC;
   return new PIDNamespace(parent, t.creds.userNamespace, t.kernel.newNamespaceInode());

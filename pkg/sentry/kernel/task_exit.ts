@@ -50,7 +50,7 @@ class RunExitMain implements RunState {
       tg.timers?.onExit();
       tg.timers = null;
     }
-    tg.usage.userNs += t.cpuTimeNs();
+    t.addUsage(tg.usage);
     if (t.exec !== null) t.exec.release();
     t.exec = null;
     releaseUserMemory(t);
@@ -121,8 +121,16 @@ export function releaseUserMemory(t: Task): void {
   const k = t.kernel;
   k.futexes.exitRobustList(t);
   // Nobody can be waiting in an address space that goes away.
-  if (t.mm.users > 1) k.futexes.wakeOnExit(t);
+  const addr = t.clearChildTID;
   t.clearChildTID = 0;
+  if (addr !== 0 && t.mm.users > 1) {
+    try {
+      t.copyOutU32(addr, 0);
+      k.futexes.wakeAddress(t, addr, 1);
+    } catch (e) {
+      k.errnoOf(e, t);
+    }
+  }
   releaseVforkParent(t);
 }
 
@@ -161,7 +169,7 @@ function notifyParent(tg: ThreadGroup, parent: Task): boolean {
     autoReap = autoReap || ignored || (action.flags & linux.SA_NOCLDWAIT) !== 0;
     if (ignored) sig = 0;
   }
-  if (sig > 0) {
+  if (sig > 0 && sig <= linux.NSIG) {
     const st = tg.exitStatus;
     const killed = (st & 0x7f) !== 0;
     const code = !killed ? linux.CLD_EXITED : (st & 0x80) !== 0 ? linux.CLD_DUMPED : linux.CLD_KILLED;

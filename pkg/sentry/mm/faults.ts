@@ -13,18 +13,18 @@ import { insertPMA, isolatePMA, mergePMA, pmaPerms, takePMA } from "./pma_ops.ts
 import { LOCK_NONE, type VMA } from "./vma.ts";
 import { accountVMA, mayExpand, mlockFutureOK } from "./vma_ops.ts";
 
-/** The fault is resolved: continue the guest. */
+/** The fault is resolved: continue the guest. The others are negative errnos, as copies between kernel and user would give. */
 export const FAULT_RESOLVED = 0;
-/** No mapping there: SIGSEGV with SEGV_MAPERR (the number is the si_code). */
-export const FAULT_MAPERR = 1;
-/** The mapping does not allow the access: SIGSEGV with SEGV_ACCERR (the number is the si_code). */
-export const FAULT_ACCERR = 2;
-/** Nothing behind the mapping (beyond the end of a file, I/O error): SIGBUS with BUS_ADRERR. */
-export const FAULT_BUSERR = 3;
-/** No memory: Linux calls the OOM killer. */
-export const FAULT_NOMEM = 4;
+/** No mapping there: SIGSEGV with SEGV_MAPERR (-EFAULT). */
+export const FAULT_MAPERR = -14;
+/** The mapping does not allow the access: SIGSEGV with SEGV_ACCERR (-EACCES). */
+export const FAULT_ACCERR = -13;
+/** Nothing behind the mapping (beyond the end of a file, I/O error): SIGBUS with BUS_ADRERR (-EIO). */
+export const FAULT_BUSERR = -5;
+/** No memory: Linux calls the OOM killer (-ENOMEM). */
+export const FAULT_NOMEM = -12;
 /** What handleUserFault returns. */
-export type FaultResult = 0 | 1 | 2 | 3 | 4;
+export type FaultResult = 0 | -14 | -13 | -5 | -12;
 
 /** Anonymous memory is given in pieces of at most this size, aligned to it. */
 const PIECE = 2 * 1024 * 1024;
@@ -36,9 +36,6 @@ const COW_PIECE = 64 * 1024;
 const MAP_AROUND = 8;
 /** The stack grows by at least this much when nothing is in the way. */
 const STACK_STEP = 128 * 1024;
-/** Faults in a row at one mapped address after which its host mapping is made again. */
-const SPURIOUS_LIMIT = 8;
-
 /** See MemoryManager.handleUserFault. */
 export function handleUserFault(mm: MemoryManager, addr: number, access: number): FaultResult {
   const vma = mm.vmas.find(addr) ?? growStack(mm, addr);
@@ -48,16 +45,13 @@ export function handleUserFault(mm: MemoryManager, addr: number, access: number)
   const p = resolve(mm, vma, addr, access);
   if (p === null) return mm.failure;
   if (p.mapped) {
-    // Another thread was first, or resolve mapped it. A mapping that got lost is the exception.
+    // Another thread was first, or resolve mapped it. A second fault in a row means that the mapping got lost.
     if (mm.spuriousAddr !== addr) {
       mm.spuriousAddr = addr;
-      mm.spuriousCount = 0;
       return FAULT_RESOLVED;
     }
-    mm.spuriousCount++;
-    if (mm.spuriousCount < SPURIOUS_LIMIT) return FAULT_RESOLVED;
-    mm.spuriousCount = 0;
   }
+  mm.spuriousAddr = -1;
   if (!mapAround(mm, vma, p)) return FAULT_BUSERR;
   return FAULT_RESOLVED;
 }

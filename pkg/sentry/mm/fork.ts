@@ -23,8 +23,9 @@ export function forkInto(mm: MemoryManager, child: MemoryManager): void {
 }
 
 function forkPMAs(mm: MemoryManager, child: MemoryManager, v: VMA): void {
-  let runStart = -1;
+  let runStart = 0;
   let runEnd = 0;
+  const readOnly = v.effective & ~AccessWrite;
   for (let p = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
     const lo = Math.max(p.start, v.start);
     const hi = Math.min(p.end, v.end);
@@ -32,8 +33,11 @@ function forkPMAs(mm: MemoryManager, child: MemoryManager, v: VMA): void {
       p.needCOW = true;
       if ((p.perms & AccessWrite) !== 0) {
         p.perms &= ~AccessWrite;
-        if (p.mapped) {
-          if (runStart < 0) runStart = p.start;
+        if (p.mapped && p.start === runEnd) {
+          runEnd = p.end;
+        } else if (p.mapped) {
+          if (runEnd !== 0) protectHost(mm, runStart, runEnd, readOnly);
+          runStart = p.start;
           runEnd = p.end;
         }
       }
@@ -43,8 +47,7 @@ function forkPMAs(mm: MemoryManager, child: MemoryManager, v: VMA): void {
     c.file.incRef(c.offset, hi - lo);
     insertPMA(child, c);
   }
-  // All pmas of a private vma now have the same access, so one call covers them with whatever holes there are.
-  if (runStart >= 0) protectHost(mm, runStart, runEnd, v.effective & ~AccessWrite);
+  if (runEnd !== 0) protectHost(mm, runStart, runEnd, readOnly);
 }
 
 /** Maps the pmas of a space whose host side has just come to be: cheaper in one go than a fault each. */

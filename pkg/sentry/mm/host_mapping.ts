@@ -10,13 +10,12 @@ import type { PMA } from "./pma.ts";
 
 /** Drops every host mapping of pmas; the platform's own pages stay. */
 export function dropHostMappings(mm: MemoryManager, as: AddressSpace): void {
-  const { platform } = mm;
-  const { vdso } = platform;
-  if (vdso === null) {
-    as.unmap(platform.minUserAddress, platform.maxUserAddress - platform.minUserAddress);
+  const { minUserAddress: min, maxUserAddress: max, vdso } = mm.platform;
+  if (vdso === null || vdso.vvarStart >= max) {
+    as.unmap(min, max - min);
   } else {
-    as.unmap(platform.minUserAddress, vdso.vvarStart - platform.minUserAddress);
-    if (vdso.end < platform.maxUserAddress) as.unmap(vdso.end, platform.maxUserAddress - vdso.end);
+    as.unmap(min, vdso.vvarStart - min);
+    if (vdso.end < max) as.unmap(vdso.end, max - vdso.end);
   }
   for (let p = mm.pmas.head; p !== null; p = p.next) p.mapped = false;
 }
@@ -26,7 +25,7 @@ export function dropHostMappings(mm: MemoryManager, as: AddressSpace): void {
  * range.
  */
 export function mapPMA(mm: MemoryManager, p: PMA, precommit: boolean): boolean {
-  const as = mm.addressSpace;
+  const as = mm.hostSpace;
   if (as === null || p.perms === 0) return false;
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
@@ -43,7 +42,7 @@ export function mapPMA(mm: MemoryManager, p: PMA, precommit: boolean): boolean {
 
 /** Unmaps a range; done when it returns. */
 export function unmapHost(mm: MemoryManager, start: number, end: number): void {
-  const as = mm.addressSpace;
+  const as = mm.hostSpace;
   if (as === null) return;
   try {
     as.unmap(start, end - start);
@@ -54,9 +53,9 @@ export function unmapHost(mm: MemoryManager, start: number, end: number): void {
   }
 }
 
-/** Changes access of what is mapped in the range; done when it returns. */
+/** Changes access of a range that is mapped without holes; done when it returns. */
 export function protectHost(mm: MemoryManager, start: number, end: number, perms: number): void {
-  const as = mm.addressSpace;
+  const as = mm.hostSpace;
   if (as === null) return;
   try {
     as.protect(start, end - start, perms);
@@ -68,12 +67,12 @@ export function protectHost(mm: MemoryManager, start: number, end: number, perms
 
 /** Starts a batch of the calls above. */
 export function beginBatch(mm: MemoryManager): void {
-  mm.addressSpace?.beginBatch();
+  mm.hostSpace?.beginBatch();
 }
 
 /** Ends it; from here on its effects are there. */
 export function endBatch(mm: MemoryManager): void {
-  const as = mm.addressSpace;
+  const as = mm.hostSpace;
   if (as === null) return;
   try {
     as.endBatch();

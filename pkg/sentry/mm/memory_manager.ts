@@ -109,18 +109,19 @@ export class MemoryManager implements MappingSpace, IO {
       "peakRSS",
       "membarrier",
     ],
-    ["addressSpace", "failure", "spuriousAddr", "spuriousCount"],
+    ["hostSpace", "failure", "spuriousAddr"],
   );
   readonly platform: Platform;
   readonly memoryFile: MemoryFile;
   /** Set again when a process with other limits takes the space over. */
   limits: Limits;
   readonly totalMemory: number;
+  /** Tasks that share it. */
   users = 1;
   readonly vmas: SegmentSet<VMA> = new SegmentSet();
   readonly pmas: SegmentSet<PMA> = new SegmentSet();
   /** null until activate(). */
-  addressSpace: AddressSpace | null = null;
+  hostSpace: AddressSpace | null = null;
 
   mmapBase: number;
   topDown = true;
@@ -165,8 +166,8 @@ export class MemoryManager implements MappingSpace, IO {
 
   /** Why the last resolve gave null. */
   failure: FaultResult = FAULT_RESOLVED;
+  /** Address of the last fault if that needed nothing. */
   spuriousAddr = -1;
-  spuriousCount = 0;
 
   constructor(opts: MemoryManagerOpts) {
     this.platform = opts.platform;
@@ -191,8 +192,8 @@ export class MemoryManager implements MappingSpace, IO {
     if (this.users < 0) throw new Error("mm: decUsers of a released address space");
     if (this.users > 0) return;
     // The host address space goes first: memory may be reused only when nobody maps it.
-    const as = this.addressSpace;
-    this.addressSpace = null;
+    const as = this.hostSpace;
+    this.hostSpace = null;
     as?.release();
     for (let p = this.pmas.head; p !== null; p = p.next) p.mapped = false;
     removeVMAs(this, 0, Number.MAX_SAFE_INTEGER);
@@ -201,10 +202,10 @@ export class MemoryManager implements MappingSpace, IO {
 
   /** The host address space, made now when there was none. */
   activate(): AddressSpace {
-    if (this.addressSpace !== null) return this.addressSpace;
-    if (this.users === 0) throw new Error("mm: activate of a released address space");
+    if (this.hostSpace !== null) return this.hostSpace;
+    if (this.users === 0) throw new Error("mm: use of a released address space");
     const as = this.platform.newAddressSpace();
-    this.addressSpace = as;
+    this.hostSpace = as;
     premap(this);
     return as;
   }
@@ -212,7 +213,7 @@ export class MemoryManager implements MappingSpace, IO {
   /**
    * A copy for fork(2): private memory is shared until one side stores to it. The copy has one user. `limits` are the child's.
    */
-  fork(limits: Limits): MemoryManager {
+  fork(limits: Limits = this.limits): MemoryManager {
     const child = new MemoryManager({
       platform: this.platform,
       memoryFile: this.memoryFile,

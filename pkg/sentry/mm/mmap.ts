@@ -108,7 +108,7 @@ export function populate(mm: MemoryManager, vma: VMA, start: number, end: number
     let p = resolve(mm, vma, at, access);
     if (p === null) return mm.failure;
     const stop = Math.min(end, p.end);
-    if (mm.addressSpace !== null && budget > 0) {
+    if (mm.hostSpace !== null && budget > 0) {
       // Only what was asked for is committed, not the rest of a large piece.
       p = isolatePMA(mm, p, Math.max(p.start, at), Math.min(stop, at + budget));
       budget -= p.end - p.start;

@@ -1,6 +1,6 @@
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE } from "../../abi/linux/mm.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import { pageUp } from "./address.ts";
+import { pageUp, ULONG_SPAN } from "./address.ts";
 import { anyMapped, beginBatch, endBatch, mapPMA, unmapHost } from "./host_mapping.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { populateVMA } from "./mmap.ts";
@@ -22,7 +22,17 @@ import {
 /** After a move, so many pieces are mapped at their new place at once. */
 const MAX_EAGER = 32;
 
-/** See MemoryManager.mremap. */
+/** What one vma's part of an mremap is about; lengths are page-aligned. */
+interface Remap {
+  addr: number;
+  oldLen: number;
+  newLen: number;
+  flags: number;
+  newAddr: number;
+  privileged: boolean;
+}
+
+/** See MemoryManager.mremap. The order of the checks is Linux 6.18's. */
 export function mremap(
   mm: MemoryManager,
   addr: number,
@@ -32,60 +42,82 @@ export function mremap(
   newAddr: number,
   privileged: boolean,
 ): number {
-  const implies = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
-  if ((flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) !== 0) throw linuxerr.EINVAL;
-  if (addr % PAGE_SIZE !== 0) throw linuxerr.EINVAL;
-  const oldLen = pageUp(oldLength);
-  const newLen = pageUp(newLength);
-  if (newLen === 0 || newLen >= 18446744073709551616) throw linuxerr.EINVAL;
-  if (implies) {
-    if (newAddr % PAGE_SIZE !== 0) throw linuxerr.EINVAL;
-    if ((flags & MREMAP_MAYMOVE) === 0) throw linuxerr.EINVAL;
-    if ((flags & MREMAP_DONTUNMAP) !== 0 && oldLength !== newLength) throw linuxerr.EINVAL;
-    if (mm.vmas.count + 2 >= mm.maxMapCount - 3) throw linuxerr.ENOMEM;
-  }
+  const r: Remap = { addr, oldLen: pageUp(oldLength), newLen: pageUp(newLength), flags, newAddr, privileged };
+  checkParameters(mm, r);
+  if ((flags & MREMAP_FIXED) !== 0 && r.oldLen === r.newLen) return moveAll(mm, r);
   const vma = mm.vmas.find(addr);
   if (vma === null) throw linuxerr.EFAULT;
-  const result = implies
-    ? moveTo(mm, vma, addr, oldLen, newLen, flags, newAddr, privileged)
-    : resize(mm, vma, addr, oldLen, newLen, flags, privileged);
-  if (newLen > oldLen) {
+  checkRemap(mm, vma, r);
+  const result = implies(flags) ? moveTo(mm, r) : resize(mm, vma, r);
+  if (r.newLen > r.oldLen) {
     const v = mm.vmas.find(result);
-    if (v !== null && v.lockMode === LOCK_EAGER) populateVMA(mm, v, result + oldLen, result + newLen);
+    if (v !== null && v.lockMode === LOCK_EAGER) populateVMA(mm, v, result + r.oldLen, result + r.newLen);
   }
   return result;
 }
 
-/** Whether [addr, addr+oldLen) of the vma may become newLen long. */
-function checkRemap(
-  mm: MemoryManager,
-  vma: VMA,
-  addr: number,
-  oldLen: number,
-  newLen: number,
-  flags: number,
-  privileged: boolean,
-): void {
-  if (oldLen === 0 && vma.isPrivate) throw linuxerr.EINVAL;
-  if ((flags & MREMAP_DONTUNMAP) !== 0 && vma.special) throw linuxerr.EINVAL;
-  if (oldLen > vma.end - addr) throw linuxerr.EFAULT;
-  if (newLen === oldLen) return;
-  if (!Number.isSafeInteger(vma.offsetAt(addr) + newLen)) throw linuxerr.EINVAL;
+/** Whether a new address is certain. */
+function implies(flags: number): boolean {
+  return (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
+}
+
+function checkParameters(mm: MemoryManager, r: Remap): void {
+  const max = mm.maxAddr();
+  if ((r.flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) !== 0) throw linuxerr.EINVAL;
+  if (r.addr % PAGE_SIZE !== 0) throw linuxerr.EINVAL;
+  if (r.newLen === 0 || r.newLen > max) throw linuxerr.EINVAL;
+  if (!implies(r.flags)) return;
+  if (r.newAddr > max - r.newLen || r.newAddr % PAGE_SIZE !== 0) throw linuxerr.EINVAL;
+  if ((r.flags & MREMAP_MAYMOVE) === 0) throw linuxerr.EINVAL;
+  if ((r.flags & MREMAP_DONTUNMAP) !== 0 && r.oldLen !== r.newLen) throw linuxerr.EINVAL;
+  // The end of the old range may wrap.
+  const oldEnd = (r.addr + r.oldLen) % ULONG_SPAN;
+  if (oldEnd > r.newAddr && r.newAddr + r.newLen > r.addr) throw linuxerr.EINVAL;
+  if (mm.vmas.count + 2 >= mm.maxMapCount - 3) throw linuxerr.ENOMEM;
+}
+
+/** Whether a vma may be resized or moved so. */
+function checkRemap(mm: MemoryManager, vma: VMA, r: Remap): void {
+  if (r.newLen <= r.oldLen && !implies(r.flags)) return;
+  if (r.oldLen === 0 && vma.isPrivate) throw linuxerr.EINVAL;
+  if ((r.flags & MREMAP_DONTUNMAP) !== 0 && vma.special) throw linuxerr.EINVAL;
+  // A range that shrinks may reach into other mappings: that part is unmapped.
+  const oldLen = Math.min(r.oldLen, r.newLen);
+  if (oldLen > vma.end - r.addr) throw linuxerr.EFAULT;
+  if (r.newLen === oldLen) return;
+  if (!Number.isSafeInteger(vma.offsetAt(r.addr) + r.newLen)) throw linuxerr.EINVAL;
   if (vma.special) throw linuxerr.EFAULT;
-  const delta = Math.abs(newLen - oldLen);
-  if (vma.lockMode !== LOCK_NONE && !mlockFutureOK(mm, delta, privileged)) throw linuxerr.EAGAIN;
+  const delta = r.newLen - oldLen;
+  if (vma.lockMode !== LOCK_NONE && !mlockFutureOK(mm, delta, r.privileged)) throw linuxerr.EAGAIN;
   if (!mayExpand(mm, vma, delta)) throw linuxerr.ENOMEM;
 }
 
-function resize(
-  mm: MemoryManager,
-  vma: VMA,
-  addr: number,
-  oldLen: number,
-  newLen: number,
-  flags: number,
-  privileged: boolean,
-): number {
+/** Moves everything in the range, keeping the holes between mappings (Linux 6.17). */
+function moveAll(mm: MemoryManager, r: Remap): number {
+  const start = r.addr;
+  const end = start + r.oldLen;
+  let at = start;
+  let target = r.newAddr;
+  let lastEnd = -1;
+  while (at < end) {
+    const v: VMA | null = mm.vmas.lowerBound(at);
+    if (v === null || v.start >= end) break;
+    if (lastEnd < 0 && v.start > start) throw linuxerr.EFAULT;
+    const from = Math.max(at, v.start);
+    const length = Math.min(end, v.end) - from;
+    if (lastEnd >= 0) target += v.start - lastEnd;
+    lastEnd = v.end;
+    const part: Remap = { ...r, addr: from, oldLen: length, newLen: length, newAddr: target };
+    checkRemap(mm, v, part);
+    target = moveTo(mm, part) + length;
+    at = from + length;
+  }
+  if (lastEnd < 0) throw linuxerr.EFAULT;
+  return r.newAddr;
+}
+
+function resize(mm: MemoryManager, vma: VMA, r: Remap): number {
+  const { addr, oldLen, newLen } = r;
   if (newLen === oldLen) return addr;
   if (newLen < oldLen) {
     // Linux unmaps the tail whatever mappings it belongs to.
@@ -93,7 +125,6 @@ function resize(
     removeVMAs(mm, addr + newLen, addr + oldLen);
     return addr;
   }
-  checkRemap(mm, vma, addr, oldLen, newLen, flags, privileged);
   const delta = newLen - oldLen;
   if (vma.end - addr === oldLen && canExpand(mm, vma, delta)) {
     if (vma.isPrivate && !enoughMemory(mm, vma.perms, vma.noReserve, delta)) throw linuxerr.ENOMEM;
@@ -104,7 +135,7 @@ function resize(
     mergeVMA(mm, vma);
     return addr;
   }
-  if ((flags & MREMAP_MAYMOVE) === 0) throw linuxerr.ENOMEM;
+  if ((r.flags & MREMAP_MAYMOVE) === 0) throw linuxerr.ENOMEM;
   const to = findUnmappedArea(mm, 0, newLen, false, false);
   return move(mm, vma, addr, oldLen, to, newLen, false);
 }
@@ -114,41 +145,22 @@ function canExpand(mm: MemoryManager, vma: VMA, delta: number): boolean {
   return end <= mm.maxAddr() && (vma.next === null || end <= vma.next.start);
 }
 
-function moveTo(
-  mm: MemoryManager,
-  first: VMA,
-  addr: number,
-  oldLength: number,
-  newLen: number,
-  flags: number,
-  newAddr: number,
-  privileged: boolean,
-): number {
-  const max = mm.maxAddr();
-  const fixed = (flags & MREMAP_FIXED) !== 0;
-  const dontUnmap = (flags & MREMAP_DONTUNMAP) !== 0;
-  let vma = first;
-  let oldLen = oldLength;
-  if (newLen > max || newAddr > max - newLen) throw linuxerr.EINVAL;
-  if (addr + oldLen > newAddr && newAddr + newLen > addr) throw linuxerr.EINVAL;
-  if (fixed) {
-    if (newAddr < mm.minAddr()) throw linuxerr.EPERM;
-    removeVMAs(mm, newAddr, newAddr + newLen);
-    const again = mm.vmas.find(addr);
-    if (again === null) throw linuxerr.EFAULT;
-    vma = again;
-  }
+function moveTo(mm: MemoryManager, r: Remap): number {
+  const { addr, newLen } = r;
+  let { oldLen } = r;
+  const fixed = (r.flags & MREMAP_FIXED) !== 0;
+  const dontUnmap = (r.flags & MREMAP_DONTUNMAP) !== 0;
+  if (fixed) removeVMAs(mm, r.newAddr, r.newAddr + newLen);
   if (oldLen > newLen) {
-    if (oldLen > max - addr) throw linuxerr.EINVAL;
+    if (oldLen > mm.maxAddr() - addr) throw linuxerr.EINVAL;
     removeVMAs(mm, addr + newLen, addr + oldLen);
-    const again = mm.vmas.find(addr);
-    if (again === null) throw linuxerr.EFAULT;
-    vma = again;
     oldLen = newLen;
   }
-  checkRemap(mm, vma, addr, oldLen, newLen, flags, privileged);
+  // The target may have been a part of the same vma.
+  const vma = mm.vmas.find(addr);
+  if (vma === null) throw linuxerr.EFAULT;
   if (dontUnmap && !mayExpand(mm, vma, oldLen)) throw linuxerr.ENOMEM;
-  const to = findUnmappedArea(mm, newAddr, newLen, fixed, false);
+  const to = findUnmappedArea(mm, r.newAddr, newLen, fixed, false);
   return move(mm, vma, addr, oldLen, to, newLen, dontUnmap);
 }
 

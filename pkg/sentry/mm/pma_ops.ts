@@ -100,27 +100,18 @@ export function pmaPerms(p: PMA, v: VMA): number {
 export function reprotectPMAs(mm: MemoryManager, v: VMA): void {
   let runStart = 0;
   let runEnd = 0;
-  let runPerms = -1;
+  let runPerms = 0;
   let batched = false;
   for (let p = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
     const perms = pmaPerms(p, v);
-    const changed = perms !== p.perms;
+    if (perms === p.perms) continue;
     p.perms = perms;
-    if (!p.mapped || !changed) {
-      // A mapped pma that stays as it is must not be swept along with its neighbours.
-      if (p.mapped && runPerms !== -1 && perms !== runPerms) {
-        if (!batched) beginBatch(mm);
-        batched = true;
-        protectHost(mm, runStart, runEnd, runPerms);
-        runPerms = -1;
-      }
-      continue;
-    }
-    if (runPerms === perms) {
+    if (!p.mapped) continue;
+    if (p.start === runEnd && perms === runPerms) {
       runEnd = p.end;
       continue;
     }
-    if (runPerms !== -1) {
+    if (runEnd !== 0) {
       if (!batched) beginBatch(mm);
       batched = true;
       protectHost(mm, runStart, runEnd, runPerms);
@@ -129,6 +120,6 @@ export function reprotectPMAs(mm: MemoryManager, v: VMA): void {
     runEnd = p.end;
     runPerms = perms;
   }
-  if (runPerms !== -1) protectHost(mm, runStart, runEnd, runPerms);
+  if (runEnd !== 0) protectHost(mm, runStart, runEnd, runPerms);
   if (batched) endBatch(mm);
 }

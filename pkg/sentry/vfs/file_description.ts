@@ -15,6 +15,7 @@ import { stateType } from "../../state/index.ts";
 import {
   type Entry,
   EventIn,
+  type EventListener,
   EventOut,
   EventRdNorm,
   EventWrNorm,
@@ -36,9 +37,14 @@ import type { VirtualDentry } from "./virtual_dentry.ts";
 /** Flags that only matter to open(2) itself and that F_GETFL does not show. */
 const OPEN_ONLY_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 
+/** What turns events of a description into signals. */
+export interface AsyncListener extends EventListener {
+  readonly entry: Entry;
+}
+
 /** Who gets SIGIO for a description: fcntl(F_SETOWN), F_SETSIG, FIOASYNC. */
 export class FileAsync {
-  static readonly stateType = stateType("vfs.FileAsync", ["ownerType", "owner", "signal", "creds"]);
+  static readonly stateType = stateType("vfs.FileAsync", ["ownerType", "owner", "signal", "creds", "notifier"]);
   /** F_OWNER_TID, F_OWNER_PID or F_OWNER_PGRP. */
   ownerType = 1;
   /** The task, thread group or process group that was named, as an object of the kernel; null: nobody. */
@@ -47,6 +53,8 @@ export class FileAsync {
   signal = 0;
   /** Of the task that called F_SETOWN: they must be allowed to signal the owner. */
   creds: Credentials | null = null;
+  /** Registered with the description while O_ASYNC is set: sends the signal. */
+  notifier: AsyncListener | null = null;
 }
 
 /**
@@ -115,6 +123,7 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
   /** The last reference is gone. Overriding methods call it at their end. */
   release(): void {
     for (let i = this.epolls; i !== null; i = this.epolls) i.epoll.remove(i);
+    if (this.async !== null && this.async.notifier !== null) this.eventUnregister(this.async.notifier.entry);
     if (this.holdsLocks) this.inode.locks?.releaseDescription(this);
     if (this.countsAsWriter) this.inode.putWriteAccess();
     this.allowWriters();

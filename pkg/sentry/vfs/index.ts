@@ -5,8 +5,8 @@
  * Objects kept across system calls (VirtualDentry, FileDescription, MountNamespace) are reference counted.
  */
 
-export { newFileMode, newInodeGID } from "./create.ts";
 export { AnonFilesystem, AnonInode } from "./anon_fs.ts";
+export { newFileMode, newInodeGID } from "./create.ts";
 export { Dentry, DentryCache } from "./dentry.ts";
 export { BLOCK_DEVICE, CHAR_DEVICE, type Device, type DeviceKind } from "./device.ts";
 export { DIR_FIRST_OFFSET, DirectoryFileDescription } from "./directory.ts";

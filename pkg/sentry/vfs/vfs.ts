@@ -350,6 +350,13 @@ export class VirtualFilesystem {
     return new Mount(++this.lastMountID, fs, root, source, flags);
   }
 
+  /** The mount of a filesystem that is never seen in a tree (pipes, memfds); it stays until its maker drops the reference. */
+  newInternalMount(fs: Filesystem): Mount {
+    const m = this.newDisconnectedMount(fs, fs.rootDentry(), "none", 0);
+    m.refs++;
+    return m;
+  }
+
   /** A namespace with a new filesystem as its root. */
   newMountNamespace(
     creds: Credentials,

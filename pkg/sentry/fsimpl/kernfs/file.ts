@@ -96,7 +96,7 @@ export class DynamicBytesFileDescription extends FileDescription {
     const n = Math.min(src.numBytes(), MAX_WRITE);
     const buf = Buffer.alloc(n);
     const got = src.copyIn(buf, 0, n);
-    return this.source.writeBytes(buf.latin1Slice(0, got), offset);
+    return this.source.writeBytes(buf.toString("latin1", 0, got), offset);
   }
 
   override write(src: IOSequence): number {

@@ -1,6 +1,6 @@
 import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
-import { Filesystem, type Statfs, Timestamp, type VirtualFilesystem } from "../../vfs/index.ts";
+import { Filesystem, type Statfs, Timestamp } from "../../vfs/index.ts";
 
 /** A filesystem whose files exist in the kernel's head: proc, sysfs and their like. */
 export abstract class KernfsFilesystem extends Filesystem {
@@ -10,10 +10,6 @@ export abstract class KernfsFilesystem extends Filesystem {
   lastIno = 0;
   /** For reading the clock. */
   readonly stamp: Timestamp = new Timestamp();
-
-  constructor(vfs: VirtualFilesystem, devMinor?: number) {
-    super(vfs, devMinor);
-  }
 
   /** A new inode number. */
   newIno(): number {

@@ -1,6 +1,5 @@
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/futex.ts";
-import { LinuxError } from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { SharedKey } from "../../mm/index.ts";
 import { TASK_SIZE_MAX, type Task } from "../task.ts";

@@ -44,8 +44,7 @@ import {
   S_IFSOCK,
 } from "../../../abi/linux/stat.ts";
 import { Entry, EventInternal, ReadableEvents, WritableEvents } from "../../../waiter/index.ts";
-import { EMPTY_CAPS } from "../../kernel/auth/capability_set.ts";
-import type { Credentials } from "../../kernel/auth/index.ts";
+import { type Credentials, EMPTY_CAPS } from "../../kernel/auth/index.ts";
 import { NR_OPEN_DEFAULT } from "../../kernel/fd_table.ts";
 import {
   type SyscallArguments,
@@ -54,9 +53,7 @@ import {
   WAKE_INTERRUPT,
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import { type FileDescription, MAY_EXEC, type PathOperation } from "../../vfs/index.ts";
-import { checkAccess } from "../../vfs/open.ts";
-import { pathnameForGetcwd } from "../../vfs/pathname.ts";
+import { checkAccess, type FileDescription, MAY_EXEC, type PathOperation } from "../../vfs/index.ts";
 import { copyInPathOperation, copyInPathOrFile, pathOperation } from "./path.ts";
 
 // ---- descriptors
@@ -268,12 +265,12 @@ function realCredentials(c: Credentials): Credentials {
 
 /** getcwd(2). */
 export function getcwd(t: Task, args: SyscallArguments): number {
-  const path = pathnameForGetcwd(t.fsContext.root, t.fsContext.cwd);
+  const path = t.kernel.vfs.pathnameForGetcwd(t.fsContext.root, t.fsContext.cwd);
   const len = path.length + 1;
   if (len > PATH_MAX) return -errno.ENAMETOOLONG;
   if (len > args.u64(1)) return -errno.ERANGE;
   const buf = t.kernel.scratch;
-  buf.latin1Write(path, 0);
+  buf.write(path, 0, "latin1");
   buf[path.length] = 0;
   t.copyOut(args.u64(0), buf, 0, len);
   return len;
@@ -425,7 +422,7 @@ function readSymlink(t: Task, dirfd: number, pathAddr: number, addr: number, siz
   }
   const n = Math.min(target.length, size);
   const buf = t.kernel.scratch;
-  buf.latin1Write(target, 0);
+  buf.write(target, 0, "latin1");
   t.copyOut(addr, buf, 0, n);
   return n;
 }
@@ -456,9 +453,9 @@ function makeLink(
   const vfs = t.kernel.vfs;
   const newPath = t.copyInPath(newAddr);
   let old = t.fsContext.cwd;
-  if (p.pop !== null) old = vfs.getDentryAt(t.creds, p.pop, {});
+  if (p.pop !== null) old = vfs.getDentryAt(t.creds, p.pop);
   else if (p.file !== null) old = p.file.vd;
-  vfs.linkAt(t.creds, old, pathOperation(t, newDirfd, newPath, false));
+  vfs.linkVirtualDentry(t.creds, old, pathOperation(t, newDirfd, newPath, false));
   return 0;
 }
 

@@ -25,8 +25,7 @@ export function lstat(t: Task, args: SyscallArguments): number {
 
 function statPath(t: Task, pathAddr: number, addr: number, follow: boolean): number {
   const st = t.kernel.syscallScratch.statx;
-  const r = t.kernel.vfs.statAt(t.creds, copyInPathOperation(t, AT_FDCWD, pathAddr, follow), st);
-  if (r < 0) return r;
+  t.kernel.vfs.statAt(t.creds, copyInPathOperation(t, AT_FDCWD, pathAddr, follow), st);
   copyOutStat(t, addr, st);
   return 0;
 }
@@ -48,8 +47,7 @@ export function newfstatat(t: Task, args: SyscallArguments): number {
     return -errno.EINVAL;
   }
   const st = t.kernel.syscallScratch.statx;
-  const r = statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
-  if (r < 0) return r;
+  statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
   copyOutStat(t, args.u64(2), st);
   return 0;
 }
@@ -64,32 +62,25 @@ export function statx(t: Task, args: SyscallArguments): number {
     return -errno.EINVAL;
   }
   const st = t.kernel.syscallScratch.statx;
-  const r = statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
-  if (r < 0) return r;
+  statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
   // Linux fills mnt_id whatever was asked for; the unique form is asked for by its own bit.
   st.mask |= (mask & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
   copyOutStatx(t, args.u64(4), st);
   return 0;
 }
 
-function statPathOrFile(t: Task, dirfd: number, pathAddr: number, flags: number, st: Statx): number {
+function statPathOrFile(t: Task, dirfd: number, pathAddr: number, flags: number, st: Statx): void {
   const p = copyInPathOrFile(t, dirfd, pathAddr, flags);
-  if (p.pop !== null) return t.kernel.vfs.statAt(t.creds, p.pop, st);
-  if (p.file !== null) {
-    p.file.stat(st);
-    return 0;
-  }
-  const cwd = t.fsContext.cwd;
-  cwd.inode.stat(st);
-  st.mountID = cwd.mount.id;
-  return 0;
+  const vfs = t.kernel.vfs;
+  if (p.pop !== null) vfs.statAt(t.creds, p.pop, st);
+  else if (p.file !== null) p.file.stat(st);
+  else vfs.statVirtualDentry(t.fsContext.cwd, st);
 }
 
 /** statfs(2). */
 export function statfs(t: Task, args: SyscallArguments): number {
   const st = t.kernel.syscallScratch.statfs;
-  const r = t.kernel.vfs.statFSAt(t.creds, copyInPathOperation(t, AT_FDCWD, args.u64(0), true), st);
-  if (r < 0) return r;
+  t.kernel.vfs.statFSAt(t.creds, copyInPathOperation(t, AT_FDCWD, args.u64(0), true), st);
   copyOutStatfs(t, args.u64(1), st);
   return 0;
 }

@@ -1,11 +1,270 @@
+import * as nr from "../../../abi/linux/syscalls.ts";
+import type { SyscallEntry } from "../../kernel/kernel.ts";
 import type { SyscallFn } from "../../kernel/syscalls.ts";
+import * as fileLock from "./file_lock.ts";
+import * as sysCapability from "./sys_capability.ts";
+import * as sysEpoll from "./sys_epoll.ts";
+import * as sysEventfd from "./sys_eventfd.ts";
+import * as sysFcntl from "./sys_fcntl.ts";
+import * as sysFile from "./sys_file.ts";
+import * as sysFutex from "./sys_futex.ts";
+import * as sysGetdents from "./sys_getdents.ts";
+import * as sysIdentity from "./sys_identity.ts";
+import * as sysIoctl from "./sys_ioctl.ts";
+import * as sysLseek from "./sys_lseek.ts";
+import * as sysMemfd from "./sys_memfd.ts";
+import * as sysMmap from "./sys_mmap.ts";
+import * as sysMount from "./sys_mount.ts";
+import * as sysPidfd from "./sys_pidfd.ts";
+import * as sysPoll from "./sys_poll.ts";
+import * as sysRandom from "./sys_random.ts";
+import * as sysReadWrite from "./sys_read_write.ts";
+import * as sysRlimit from "./sys_rlimit.ts";
+import * as sysRusage from "./sys_rusage.ts";
+import * as sysSeccomp from "./sys_seccomp.ts";
+import * as sysSetattr from "./sys_setattr.ts";
+import * as sysSignal from "./sys_signal.ts";
+import * as sysSignalfd from "./sys_signalfd.ts";
+import * as sysStat from "./sys_stat.ts";
+import * as sysSync from "./sys_sync.ts";
+import * as sysThread from "./sys_thread.ts";
+import * as sysTime from "./sys_time.ts";
+import * as sysTimer from "./sys_timer.ts";
+import * as sysTimerfd from "./sys_timerfd.ts";
+import * as sysUtsname from "./sys_utsname.ts";
+import * as sysXattr from "./sys_xattr.ts";
 
-/** One implemented system call. */
-export interface SyscallEntry {
-  readonly fn: SyscallFn;
-  /** Name as in syscall_64.tbl. */
-  readonly name: string;
+/** (number, name, implementation) of every system call there is, in order of number. */
+const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
+  [nr.SYS_read, "read", sysReadWrite.read],
+  [nr.SYS_write, "write", sysReadWrite.write],
+  [nr.SYS_open, "open", sysFile.open],
+  [nr.SYS_close, "close", sysFile.close],
+  [nr.SYS_stat, "stat", sysStat.stat],
+  [nr.SYS_fstat, "fstat", sysStat.fstat],
+  [nr.SYS_lstat, "lstat", sysStat.lstat],
+  [nr.SYS_poll, "poll", sysPoll.poll],
+  [nr.SYS_lseek, "lseek", sysLseek.lseek],
+  [nr.SYS_mmap, "mmap", sysMmap.mmap],
+  [nr.SYS_mprotect, "mprotect", sysMmap.mprotect],
+  [nr.SYS_munmap, "munmap", sysMmap.munmap],
+  [nr.SYS_brk, "brk", sysMmap.brk],
+  [nr.SYS_rt_sigaction, "rt_sigaction", sysSignal.rtSigaction],
+  [nr.SYS_rt_sigprocmask, "rt_sigprocmask", sysSignal.rtSigprocmask],
+  [nr.SYS_rt_sigreturn, "rt_sigreturn", sysSignal.rtSigreturn],
+  [nr.SYS_ioctl, "ioctl", sysIoctl.ioctl],
+  [nr.SYS_pread64, "pread64", sysReadWrite.pread64],
+  [nr.SYS_pwrite64, "pwrite64", sysReadWrite.pwrite64],
+  [nr.SYS_readv, "readv", sysReadWrite.readv],
+  [nr.SYS_writev, "writev", sysReadWrite.writev],
+  [nr.SYS_access, "access", sysFile.access],
+  [nr.SYS_select, "select", sysPoll.select],
+  [nr.SYS_mremap, "mremap", sysMmap.mremap],
+  [nr.SYS_msync, "msync", sysMmap.msync],
+  [nr.SYS_mincore, "mincore", sysMmap.mincore],
+  [nr.SYS_madvise, "madvise", sysMmap.madvise],
+  [nr.SYS_dup, "dup", sysFile.dup],
+  [nr.SYS_dup2, "dup2", sysFile.dup2],
+  [nr.SYS_pause, "pause", sysSignal.pause],
+  [nr.SYS_nanosleep, "nanosleep", sysTime.nanosleep],
+  [nr.SYS_getitimer, "getitimer", sysTimer.getitimer],
+  [nr.SYS_alarm, "alarm", sysTimer.alarm],
+  [nr.SYS_setitimer, "setitimer", sysTimer.setitimer],
+  [nr.SYS_getpid, "getpid", sysThread.getpid],
+  [nr.SYS_fork, "fork", sysThread.fork],
+  [nr.SYS_vfork, "vfork", sysThread.vfork],
+  [nr.SYS_execve, "execve", sysThread.execve],
+  [nr.SYS_exit, "exit", sysThread.exit],
+  [nr.SYS_wait4, "wait4", sysThread.wait4],
+  [nr.SYS_kill, "kill", sysSignal.kill],
+  [nr.SYS_uname, "uname", sysUtsname.uname],
+  [nr.SYS_fcntl, "fcntl", sysFcntl.fcntl],
+  [nr.SYS_flock, "flock", fileLock.flock],
+  [nr.SYS_fsync, "fsync", sysSync.fsync],
+  [nr.SYS_fdatasync, "fdatasync", sysSync.fdatasync],
+  [nr.SYS_truncate, "truncate", sysSetattr.truncate],
+  [nr.SYS_ftruncate, "ftruncate", sysSetattr.ftruncate],
+  [nr.SYS_getdents, "getdents", sysGetdents.getdents],
+  [nr.SYS_getcwd, "getcwd", sysFile.getcwd],
+  [nr.SYS_chdir, "chdir", sysFile.chdir],
+  [nr.SYS_fchdir, "fchdir", sysFile.fchdir],
+  [nr.SYS_rename, "rename", sysFile.rename],
+  [nr.SYS_mkdir, "mkdir", sysFile.mkdir],
+  [nr.SYS_rmdir, "rmdir", sysFile.rmdir],
+  [nr.SYS_creat, "creat", sysFile.creat],
+  [nr.SYS_link, "link", sysFile.link],
+  [nr.SYS_unlink, "unlink", sysFile.unlink],
+  [nr.SYS_symlink, "symlink", sysFile.symlink],
+  [nr.SYS_readlink, "readlink", sysFile.readlink],
+  [nr.SYS_chmod, "chmod", sysSetattr.chmod],
+  [nr.SYS_fchmod, "fchmod", sysSetattr.fchmod],
+  [nr.SYS_chown, "chown", sysSetattr.chown],
+  [nr.SYS_fchown, "fchown", sysSetattr.fchown],
+  [nr.SYS_lchown, "lchown", sysSetattr.lchown],
+  [nr.SYS_umask, "umask", sysFile.umask],
+  [nr.SYS_gettimeofday, "gettimeofday", sysTime.gettimeofday],
+  [nr.SYS_getrlimit, "getrlimit", sysRlimit.getrlimit],
+  [nr.SYS_getrusage, "getrusage", sysRusage.getrusage],
+  [nr.SYS_times, "times", sysRusage.times],
+  [nr.SYS_getuid, "getuid", sysIdentity.getuid],
+  [nr.SYS_getgid, "getgid", sysIdentity.getgid],
+  [nr.SYS_setuid, "setuid", sysIdentity.setuid],
+  [nr.SYS_setgid, "setgid", sysIdentity.setgid],
+  [nr.SYS_geteuid, "geteuid", sysIdentity.geteuid],
+  [nr.SYS_getegid, "getegid", sysIdentity.getegid],
+  [nr.SYS_setpgid, "setpgid", sysThread.setpgid],
+  [nr.SYS_getppid, "getppid", sysThread.getppid],
+  [nr.SYS_getpgrp, "getpgrp", sysThread.getpgrp],
+  [nr.SYS_setsid, "setsid", sysThread.setsid],
+  [nr.SYS_setreuid, "setreuid", sysIdentity.setreuid],
+  [nr.SYS_setregid, "setregid", sysIdentity.setregid],
+  [nr.SYS_getgroups, "getgroups", sysIdentity.getgroups],
+  [nr.SYS_setgroups, "setgroups", sysIdentity.setgroups],
+  [nr.SYS_setresuid, "setresuid", sysIdentity.setresuid],
+  [nr.SYS_getresuid, "getresuid", sysIdentity.getresuid],
+  [nr.SYS_setresgid, "setresgid", sysIdentity.setresgid],
+  [nr.SYS_getresgid, "getresgid", sysIdentity.getresgid],
+  [nr.SYS_getpgid, "getpgid", sysThread.getpgid],
+  [nr.SYS_setfsuid, "setfsuid", sysIdentity.setfsuid],
+  [nr.SYS_setfsgid, "setfsgid", sysIdentity.setfsgid],
+  [nr.SYS_getsid, "getsid", sysThread.getsid],
+  [nr.SYS_capget, "capget", sysCapability.capget],
+  [nr.SYS_capset, "capset", sysCapability.capset],
+  [nr.SYS_rt_sigpending, "rt_sigpending", sysSignal.rtSigpending],
+  [nr.SYS_rt_sigtimedwait, "rt_sigtimedwait", sysSignal.rtSigtimedwait],
+  [nr.SYS_rt_sigqueueinfo, "rt_sigqueueinfo", sysSignal.rtSigqueueinfo],
+  [nr.SYS_rt_sigsuspend, "rt_sigsuspend", sysSignal.rtSigsuspend],
+  [nr.SYS_sigaltstack, "sigaltstack", sysSignal.sigaltstack],
+  [nr.SYS_utime, "utime", sysSetattr.utime],
+  [nr.SYS_mknod, "mknod", sysFile.mknod],
+  [nr.SYS_ustat, "ustat", sysStat.ustat],
+  [nr.SYS_statfs, "statfs", sysStat.statfs],
+  [nr.SYS_fstatfs, "fstatfs", sysStat.fstatfs],
+  [nr.SYS_mlock, "mlock", sysMmap.mlock],
+  [nr.SYS_munlock, "munlock", sysMmap.munlock],
+  [nr.SYS_mlockall, "mlockall", sysMmap.mlockall],
+  [nr.SYS_munlockall, "munlockall", sysMmap.munlockall],
+  [nr.SYS_pivot_root, "pivot_root", sysMount.pivotRoot],
+  [nr.SYS_adjtimex, "adjtimex", sysTime.adjtimex],
+  [nr.SYS_setrlimit, "setrlimit", sysRlimit.setrlimit],
+  [nr.SYS_chroot, "chroot", sysFile.chroot],
+  [nr.SYS_sync, "sync", sysSync.sync],
+  [nr.SYS_settimeofday, "settimeofday", sysTime.settimeofday],
+  [nr.SYS_mount, "mount", sysMount.mount],
+  [nr.SYS_umount2, "umount2", sysMount.umount2],
+  [nr.SYS_sethostname, "sethostname", sysUtsname.sethostname],
+  [nr.SYS_setdomainname, "setdomainname", sysUtsname.setdomainname],
+  [nr.SYS_gettid, "gettid", sysThread.gettid],
+  [nr.SYS_readahead, "readahead", sysSync.readahead],
+  [nr.SYS_setxattr, "setxattr", sysXattr.setxattr],
+  [nr.SYS_lsetxattr, "lsetxattr", sysXattr.lsetxattr],
+  [nr.SYS_fsetxattr, "fsetxattr", sysXattr.fsetxattr],
+  [nr.SYS_getxattr, "getxattr", sysXattr.getxattr],
+  [nr.SYS_lgetxattr, "lgetxattr", sysXattr.lgetxattr],
+  [nr.SYS_fgetxattr, "fgetxattr", sysXattr.fgetxattr],
+  [nr.SYS_listxattr, "listxattr", sysXattr.listxattr],
+  [nr.SYS_llistxattr, "llistxattr", sysXattr.llistxattr],
+  [nr.SYS_flistxattr, "flistxattr", sysXattr.flistxattr],
+  [nr.SYS_removexattr, "removexattr", sysXattr.removexattr],
+  [nr.SYS_lremovexattr, "lremovexattr", sysXattr.lremovexattr],
+  [nr.SYS_fremovexattr, "fremovexattr", sysXattr.fremovexattr],
+  [nr.SYS_tkill, "tkill", sysSignal.tkill],
+  [nr.SYS_time, "time", sysTime.time],
+  [nr.SYS_futex, "futex", sysFutex.futex],
+  [nr.SYS_epoll_create, "epoll_create", sysEpoll.epollCreate],
+  [nr.SYS_getdents64, "getdents64", sysGetdents.getdents64],
+  [nr.SYS_set_tid_address, "set_tid_address", sysThread.setTidAddress],
+  [nr.SYS_restart_syscall, "restart_syscall", sysSignal.restartSyscall],
+  [nr.SYS_fadvise64, "fadvise64", sysSync.fadvise64],
+  [nr.SYS_timer_create, "timer_create", sysTimer.timerCreate],
+  [nr.SYS_timer_settime, "timer_settime", sysTimer.timerSettime],
+  [nr.SYS_timer_gettime, "timer_gettime", sysTimer.timerGettime],
+  [nr.SYS_timer_getoverrun, "timer_getoverrun", sysTimer.timerGetoverrun],
+  [nr.SYS_timer_delete, "timer_delete", sysTimer.timerDelete],
+  [nr.SYS_clock_settime, "clock_settime", sysTime.clockSettime],
+  [nr.SYS_clock_gettime, "clock_gettime", sysTime.clockGettime],
+  [nr.SYS_clock_getres, "clock_getres", sysTime.clockGetres],
+  [nr.SYS_clock_nanosleep, "clock_nanosleep", sysTime.clockNanosleep],
+  [nr.SYS_exit_group, "exit_group", sysThread.exitGroup],
+  [nr.SYS_epoll_wait, "epoll_wait", sysEpoll.epollWait],
+  [nr.SYS_epoll_ctl, "epoll_ctl", sysEpoll.epollCtl],
+  [nr.SYS_tgkill, "tgkill", sysSignal.tgkill],
+  [nr.SYS_utimes, "utimes", sysSetattr.utimes],
+  [nr.SYS_waitid, "waitid", sysThread.waitid],
+  [nr.SYS_openat, "openat", sysFile.openat],
+  [nr.SYS_mkdirat, "mkdirat", sysFile.mkdirat],
+  [nr.SYS_mknodat, "mknodat", sysFile.mknodat],
+  [nr.SYS_fchownat, "fchownat", sysSetattr.fchownat],
+  [nr.SYS_futimesat, "futimesat", sysSetattr.futimesat],
+  [nr.SYS_newfstatat, "newfstatat", sysStat.newfstatat],
+  [nr.SYS_unlinkat, "unlinkat", sysFile.unlinkat],
+  [nr.SYS_renameat, "renameat", sysFile.renameat],
+  [nr.SYS_linkat, "linkat", sysFile.linkat],
+  [nr.SYS_symlinkat, "symlinkat", sysFile.symlinkat],
+  [nr.SYS_readlinkat, "readlinkat", sysFile.readlinkat],
+  [nr.SYS_fchmodat, "fchmodat", sysSetattr.fchmodat],
+  [nr.SYS_faccessat, "faccessat", sysFile.faccessat],
+  [nr.SYS_pselect6, "pselect6", sysPoll.pselect6],
+  [nr.SYS_ppoll, "ppoll", sysPoll.ppoll],
+  [nr.SYS_unshare, "unshare", sysThread.unshare],
+  [nr.SYS_set_robust_list, "set_robust_list", sysFutex.setRobustList],
+  [nr.SYS_get_robust_list, "get_robust_list", sysFutex.getRobustList],
+  [nr.SYS_sync_file_range, "sync_file_range", sysSync.syncFileRange],
+  [nr.SYS_utimensat, "utimensat", sysSetattr.utimensat],
+  [nr.SYS_epoll_pwait, "epoll_pwait", sysEpoll.epollPwait],
+  [nr.SYS_signalfd, "signalfd", sysSignalfd.signalfd],
+  [nr.SYS_timerfd_create, "timerfd_create", sysTimerfd.timerfdCreate],
+  [nr.SYS_eventfd, "eventfd", sysEventfd.eventfd],
+  [nr.SYS_fallocate, "fallocate", sysSetattr.fallocate],
+  [nr.SYS_timerfd_settime, "timerfd_settime", sysTimerfd.timerfdSettime],
+  [nr.SYS_timerfd_gettime, "timerfd_gettime", sysTimerfd.timerfdGettime],
+  [nr.SYS_signalfd4, "signalfd4", sysSignalfd.signalfd4],
+  [nr.SYS_eventfd2, "eventfd2", sysEventfd.eventfd2],
+  [nr.SYS_epoll_create1, "epoll_create1", sysEpoll.epollCreate1],
+  [nr.SYS_dup3, "dup3", sysFile.dup3],
+  [nr.SYS_preadv, "preadv", sysReadWrite.preadv],
+  [nr.SYS_pwritev, "pwritev", sysReadWrite.pwritev],
+  [nr.SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", sysSignal.rtTgsigqueueinfo],
+  [nr.SYS_prlimit64, "prlimit64", sysRlimit.prlimit64],
+  [nr.SYS_clock_adjtime, "clock_adjtime", sysTime.clockAdjtime],
+  [nr.SYS_syncfs, "syncfs", sysSync.syncfs],
+  [nr.SYS_setns, "setns", sysThread.setns],
+  [nr.SYS_renameat2, "renameat2", sysFile.renameat2],
+  [nr.SYS_seccomp, "seccomp", sysSeccomp.seccomp],
+  [nr.SYS_getrandom, "getrandom", sysRandom.getrandom],
+  [nr.SYS_memfd_create, "memfd_create", sysMemfd.memfdCreate],
+  [nr.SYS_execveat, "execveat", sysThread.execveat],
+  [nr.SYS_mlock2, "mlock2", sysMmap.mlock2],
+  [nr.SYS_preadv2, "preadv2", sysReadWrite.preadv2],
+  [nr.SYS_pwritev2, "pwritev2", sysReadWrite.pwritev2],
+  [nr.SYS_statx, "statx", sysStat.statx],
+  [nr.SYS_pidfd_send_signal, "pidfd_send_signal", sysPidfd.pidfdSendSignal],
+  [nr.SYS_pidfd_open, "pidfd_open", sysPidfd.pidfdOpen],
+  [nr.SYS_clone3, "clone3", sysThread.clone3],
+  [nr.SYS_close_range, "close_range", sysFile.closeRange],
+  [nr.SYS_openat2, "openat2", sysFile.openat2],
+  [nr.SYS_pidfd_getfd, "pidfd_getfd", sysPidfd.pidfdGetfd],
+  [nr.SYS_faccessat2, "faccessat2", sysFile.faccessat2],
+  [nr.SYS_epoll_pwait2, "epoll_pwait2", sysEpoll.epollPwait2],
+  [nr.SYS_futex_waitv, "futex_waitv", sysFutex.futexWaitv],
+  [nr.SYS_fchmodat2, "fchmodat2", sysSetattr.fchmodat2],
+  [nr.SYS_futex_wake, "futex_wake", sysFutex.futexWake],
+  [nr.SYS_futex_wait, "futex_wait", sysFutex.futexWait],
+  [nr.SYS_futex_requeue, "futex_requeue", sysFutex.futexRequeue],
+  [nr.SYS_setxattrat, "setxattrat", sysXattr.setxattrat],
+  [nr.SYS_getxattrat, "getxattrat", sysXattr.getxattrat],
+  [nr.SYS_listxattrat, "listxattrat", sysXattr.listxattrat],
+  [nr.SYS_removexattrat, "removexattrat", sysXattr.removexattrat],
+];
+
+function assemble(): (SyscallEntry | undefined)[] {
+  const table: (SyscallEntry | undefined)[] = [];
+  for (const [number, name, fn] of IMPLEMENTED) {
+    while (table.length <= number) table.push(undefined);
+    table[number] = { fn, name };
+  }
+  return table;
 }
 
 /** The x86-64 system calls by number; a missing entry answers ENOSYS. */
-export const syscallTable: readonly (SyscallEntry | undefined)[] = [];
+export const syscallTable: readonly (SyscallEntry | undefined)[] = assemble();

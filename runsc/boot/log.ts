@@ -1,0 +1,26 @@
+import { DEBUG, INFO, Logger, WARNING } from "../../pkg/log/index.ts";
+import type { KernelLog } from "../../pkg/sentry/kernel/index.ts";
+import { stateType } from "../../pkg/state/index.ts";
+
+/** The log of a sandbox as the kernel and the platform take it. */
+export class SandboxLog implements KernelLog {
+  static readonly stateType = stateType("boot.SandboxLog", [], ["logger"]);
+  readonly logger: Logger;
+
+  /** Writes to `fd`; with `debug` everything, else what an operator should know. */
+  constructor(fd: number, debug: boolean, quiet: boolean) {
+    this.logger = new Logger(quiet ? -1 : fd, debug ? DEBUG : quiet ? WARNING : INFO);
+  }
+
+  debug(message: string): void {
+    this.logger.debug("kernel", message);
+  }
+
+  info(message: string): void {
+    this.logger.info("kernel", message);
+  }
+
+  warning(message: string): void {
+    this.logger.warning("kernel", message);
+  }
+}

@@ -1,11 +1,31 @@
+import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
+import { LinuxError } from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
+import {
+  ALL_CAPS,
+  type Credentials,
+  EMPTY_CAPS,
+  newRootCredentials,
+  newRootUserNamespace,
+  newUserCredentials,
+} from "../../pkg/sentry/kernel/auth/index.ts";
+import { FutexManager } from "../../pkg/sentry/kernel/futex/index.ts";
+import { type CreateProcessArgs, FDTable, Kernel, UTSNamespace } from "../../pkg/sentry/kernel/index.ts";
+import { newDefaultLimitSet } from "../../pkg/sentry/limits/index.ts";
 import { type Features, featuresFromAuxv } from "../../pkg/sentry/loader/index.ts";
 import { MemoryFile } from "../../pkg/sentry/pgalloc/index.ts";
 import type { Platform } from "../../pkg/sentry/platform/platform.ts";
 import { loadSystrapNative, SystrapPlatform } from "../../pkg/sentry/platform/systrap/index.ts";
+import { syscallTable } from "../../pkg/sentry/syscalls/linux/table.ts";
+import { Timekeeper } from "../../pkg/sentry/time/index.ts";
+import { type MountNamespace, PathOperation, VirtualFilesystem } from "../../pkg/sentry/vfs/index.ts";
 import { Watchdog } from "../../pkg/sentry/watchdog/index.ts";
+import { ControlListener } from "./control.ts";
+import { WatchdogHeartbeat } from "./heartbeat.ts";
 import { SandboxLog } from "./log.ts";
+import { makeMounts, registerFilesystems } from "./mounts.ts";
 import { type BootSpec, FD } from "./spec.ts";
+import { makeStdio } from "./stdio.ts";
 
 /** The command cannot be run; a message for the user and the exit code that says so (127, 126, 128). */
 export class StartError extends Error {
@@ -16,11 +36,44 @@ export class StartError extends Error {
   }
 }
 
+/** Exit codes of shells and container engines for a command that cannot be run. */
+const EXIT_NOT_FOUND = 127;
+const EXIT_NOT_EXECUTABLE = 126;
+const EXIT_FAILURE = 128;
+
 /** What the processor offers, from our own auxiliary vector. */
 function readFeatures(): Features {
   const text = host.readFile("/proc/self/auxv");
   if (typeof text === "number") throw new Error(`boot: /proc/self/auxv: ${text}`);
   return featuresFromAuxv(Buffer.from(text, "latin1"));
+}
+
+/** What strerror(3) says, for the errors that running a command has. */
+const messages: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  ENOEXEC: "exec format error",
+  ENOTDIR: "not a directory",
+  EISDIR: "is a directory",
+  ELOOP: "too many levels of symbolic links",
+  ENAMETOOLONG: "file name too long",
+  ELIBBAD: "accessing a corrupted shared library",
+  EINVAL: "invalid argument",
+  ENOMEM: "cannot allocate memory",
+  E2BIG: "argument list too long",
+  EIO: "input/output error",
+  ETXTBSY: "text file busy",
+  EPERM: "operation not permitted",
+};
+
+/** An errno as people read it. */
+function describe(e: LinuxError): string {
+  return messages[e.name] ?? e.name;
+}
+
+/** A byte string as text for a message: quoted, bytes that are not UTF-8 replaced. */
+function quote(bytes: string): string {
+  return JSON.stringify(Buffer.from(bytes, "latin1").toString("utf8"));
 }
 
 /**
@@ -34,39 +87,140 @@ export class Loader {
   readonly memoryFile: MemoryFile;
   readonly platform: Platform;
   readonly watchdog: Watchdog;
+  kernel: Kernel | null = null;
 
   constructor(spec: BootSpec) {
     this.spec = spec;
-    this.log = new SandboxLog(FD.log, spec.debug, false);
+    this.log = new SandboxLog(FD.log, spec.debug);
     this.features = readFeatures();
     this.memoryFile = new MemoryFile();
     this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log);
     this.watchdog = new Watchdog({ logFD: FD.log });
     const r = this.watchdog.start();
-    if (r < 0) throw new Error(`boot: watchdog: ${r}`);
+    if (r < 0) throw new Error(`boot: watchdog: ${linuxerr.nameOf(-r)}`);
   }
 
   /** Puts the stack of a bug of ours into the log. */
   logPanic(text: string): void {
-    this.log.warning(text);
+    for (const line of text.split("\n")) this.log.warning(line);
   }
+
+  /** Builds the kernel and the first process. Throws StartError when the command cannot be run. */
   start(): void {
-    const line = Buffer.from(`placeholder: ${this.spec.argv.join(" ")}\n`);
-    host.write(FD.stdio + 1, line);
-    const as = this.platform.newAddressSpace();
-    const off = this.memoryFile.allocate(65536, 0);
-    as.mapFile(0x400000, this.memoryFile, off, 65536, 7, true);
-    as.unmap(0x400000, 65536);
-  }
-  run(): number {
-    const b = new Uint8Array(1);
-    const t0 = Date.now();
-    let x: unknown[] = [];
-    while (Date.now() - t0 < Number(this.spec.argv[1] ?? 0)) {
-      x.push({ a: x.length });
-      if (x.length > 100000) x = [];
+    const spec = this.spec;
+    const users = newRootUserNamespace();
+    const timekeeper = new Timekeeper();
+    const vfs = new VirtualFilesystem(timekeeper);
+    const kernel = new Kernel({
+      platform: this.platform,
+      memoryFile: this.memoryFile,
+      vfs,
+      timekeeper,
+      futexes: new FutexManager(),
+      syscallTable,
+      rootUserNamespace: users,
+      rootUTSNamespace: new UTSNamespace(spec.hostname, "(none)", users, 0xf0000000),
+      log: this.log,
+      cpuCount: spec.cpus,
+      totalMemory: spec.memory,
+      features: this.features,
+      allowSUID: true,
+    });
+    this.kernel = kernel;
+    vfs.taskSource = kernel;
+    kernel.heartbeat = new WatchdogHeartbeat(this.watchdog);
+    const root = newRootCredentials(users);
+    registerFilesystems(kernel);
+    const mounts = makeMounts(kernel, root, spec);
+    const fds = new FDTable();
+    const limits = newDefaultLimitSet();
+    for (const [i, file] of makeStdio(kernel, FD.stdio).entries()) {
+      fds.newFDAt(i, file, false);
+      file.decRef();
     }
-    if (this.spec.argv[0] === "wait") host.read(FD.control, b);
-    return 42 << 8;
+    const caps = spec.uid === 0 ? ALL_CAPS : EMPTY_CAPS;
+    const credentials = newUserCredentials(users, spec.uid, spec.gid, spec.groups, {
+      permitted: caps,
+      effective: caps,
+      inheritable: EMPTY_CAPS,
+      bounding: ALL_CAPS,
+      ambient: EMPTY_CAPS,
+    });
+    this.createProcess(kernel, {
+      filename: spec.argv[0] ?? "",
+      file: null,
+      argv: spec.argv,
+      envv: spec.env,
+      workingDirectory: spec.cwd,
+      credentials,
+      fdTable: fds,
+      umask: spec.umask,
+      limits,
+      mountNamespace: mounts,
+      root: null,
+      utsNamespace: kernel.rootUTSNamespace,
+      containerID: "",
+      noNewPrivs: false,
+      oomScoreAdj: 0,
+      pidNamespace: null,
+    });
+    new ControlListener(kernel).start();
+  }
+
+  /** Makes the first process, or says why the command cannot be run. */
+  createProcess(kernel: Kernel, args: CreateProcessArgs): void {
+    this.checkDirectory(kernel, args);
+    try {
+      const tg = kernel.createProcess(args);
+      // A command that happens to be the first process is no init: signals whose default is to kill it do.
+      tg.unkillable = false;
+    } catch (e) {
+      if (!(e instanceof LinuxError)) throw e;
+      const name = quote(args.filename);
+      if (e !== linuxerr.ENOENT) throw new StartError(`exec ${name}: ${describe(e)}`, EXIT_NOT_EXECUTABLE);
+      const what = args.filename.includes("/") ? this.missing(kernel, args) : "executable file not found in $PATH";
+      throw new StartError(`exec ${name}: ${what}`, EXIT_NOT_FOUND);
+    }
+  }
+
+  /** What it is that is not there: the command, or the interpreter it names. */
+  missing(kernel: Kernel, args: CreateProcessArgs): string {
+    return this.resolves(kernel, args.mountNamespace, args.credentials, args.workingDirectory, args.filename) === null
+      ? "its interpreter is missing"
+      : "no such file or directory";
+  }
+
+  /** Throws StartError when the working directory cannot be entered. */
+  checkDirectory(kernel: Kernel, args: CreateProcessArgs): void {
+    const e = this.resolves(kernel, args.mountNamespace, args.credentials, "/", args.workingDirectory, true);
+    if (e !== null)
+      throw new StartError(`working directory ${quote(args.workingDirectory)}: ${describe(e)}`, EXIT_FAILURE);
+  }
+
+  /** null, or why a path does not lead anywhere. */
+  resolves(
+    kernel: Kernel,
+    mounts: MountNamespace,
+    creds: Credentials,
+    from: string,
+    path: string,
+    directory = false,
+  ): LinuxError | null {
+    const root = mounts.root;
+    try {
+      const start = kernel.vfs.getDentryAt(creds, new PathOperation(root, root, from, true));
+      const pop = new PathOperation(root, start, path, true);
+      const vd = kernel.vfs.getDentryAt(creds, pop, { checkSearchable: directory });
+      return directory && !vd.inode.isDir() ? linuxerr.ENOTDIR : null;
+    } catch (e) {
+      if (e instanceof LinuxError) return e;
+      throw e;
+    }
+  }
+
+  /** Runs the sandbox to its end; answers the first process's wait status. */
+  run(): number {
+    if (this.kernel === null) throw new Error("boot: not started");
+    return this.kernel.run();
   }
 }

@@ -1,4 +1,4 @@
-import { DEBUG, INFO, Logger, WARNING } from "../../pkg/log/index.ts";
+import { DEBUG, INFO, Logger } from "../../pkg/log/index.ts";
 import type { KernelLog } from "../../pkg/sentry/kernel/index.ts";
 import { stateType } from "../../pkg/state/index.ts";
 
@@ -8,8 +8,8 @@ export class SandboxLog implements KernelLog {
   readonly logger: Logger;
 
   /** Writes to `fd`; with `debug` everything, else what an operator should know. */
-  constructor(fd: number, debug: boolean, quiet: boolean) {
-    this.logger = new Logger(quiet ? -1 : fd, debug ? DEBUG : quiet ? WARNING : INFO);
+  constructor(fd: number, debug: boolean) {
+    this.logger = new Logger(fd, debug ? DEBUG : INFO);
   }
 
   debug(message: string): void {

@@ -37,6 +37,8 @@ export interface BootSpec {
   readonly platform: string;
   /** CPUs the host lets this process use. */
   readonly cpus: number;
+  /** Bytes of memory the container is told of. */
+  readonly memory: number;
 }
 
 /** What the sandbox process tells its parent, in this order: loaded, then started or error, then exit or panic. */

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { availableParallelism, hostname } from "node:os";
+import { availableParallelism, hostname, totalmem } from "node:os";
 import { isAbsolute, normalize, resolve } from "node:path";
 import type { Config } from "../config/index.ts";
 import { runSandbox } from "../sandbox/index.ts";
@@ -81,6 +81,7 @@ export const doCommand: Command = {
           strace: config.strace,
           platform: config.platform,
           cpus: availableParallelism(),
+          memory: totalmem(),
         },
       });
     } finally {

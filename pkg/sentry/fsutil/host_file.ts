@@ -1,8 +1,7 @@
-import { PROT_READ, PROT_WRITE } from "../../abi/linux/mman.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { stateType } from "../../state/index.ts";
-import type { File, Translation } from "../memmap/index.ts";
+import { AccessExec, AccessRead, AccessWrite, type File, type FileIDs, type Translation } from "../memmap/index.ts";
 
 /** The sentry maps host files in pieces of this size: host address space is plenty, mappings are not. */
 const CHUNK_SIZE = 64 * 1024 * 1024;
@@ -10,34 +9,26 @@ const CHUNK_SIZE = 64 * 1024 * 1024;
 const MAX_CHUNKS = 4096;
 const PAGE_SIZE = 4096;
 
+const PROT_READ = 1;
+const PROT_WRITE = 2;
 const MAP_SHARED = 1;
-
-/** Hands out memmap.File.fileID values, unique in one sentry. */
-export interface FileIDSource {
-  /** A number never given before. */
-  newFileID(): number;
-}
-
-/** A FileIDSource of its own, for tests and for file systems used without a kernel. */
-export class FileIDCounter implements FileIDSource {
-  static readonly stateType = stateType("fsutil.FileIDCounter", ["next"]);
-  next = 1;
-
-  newFileID(): number {
-    return this.next++;
-  }
-}
 
 /**
  * An open host file as memory (memmap.File): one host descriptor with the pieces of it that the sentry has mapped. It owns the
  * descriptor, which is closed when the last user (an open description, a cache) and the last mapped page have gone.
  */
 export class HostFile implements File {
-  static readonly stateType = stateType("fsutil.HostFile", ["writable", "users", "mappedPages"], ["fd", "fileID", "chunks"]);
+  static readonly stateType = stateType(
+    "fsutil.HostFile",
+    ["readable", "writable", "users", "mappedPages"],
+    ["fd", "fileID", "chunks"],
+  );
   /** -1 once closed. */
   fd: number;
   readonly fileID: number;
-  /** Whether the descriptor is open for reading and writing; otherwise mappings of it are read-only. */
+  /** Whether the descriptor is open for reading, without which nothing can be mapped. */
+  readonly readable: boolean;
+  /** Whether the descriptor is open for writing; otherwise mappings of it are read-only. */
   readonly writable: boolean;
   /** Descriptions and caches that use the descriptor. */
   users = 1;
@@ -46,8 +37,9 @@ export class HostFile implements File {
   /** Chunk number to host address. */
   chunks: Map<number, number> | null = null;
 
-  constructor(fd: number, writable: boolean, ids: FileIDSource) {
+  constructor(fd: number, readable: boolean, writable: boolean, ids: FileIDs) {
     this.fd = fd;
+    this.readable = readable;
     this.writable = writable;
     this.fileID = ids.newFileID();
   }
@@ -107,13 +99,13 @@ export class HostFile implements File {
   }
 
   /**
-   * memmap.Mappable.translate of a file of `size` bytes that is this descriptor from first to last byte. Pages from the one
-   * after the last byte on do not exist. All of the file up to optionalEnd is offered: touching it is the host's business.
+   * memmap.Mappable.translate for a file of `size` bytes that is this descriptor from first to last byte. Pages behind the one
+   * with the last byte do not exist. All of the file up to optionalEnd is offered: touching it is the host's business.
    */
   translate(start: number, end: number, optionalEnd: number, access: number, size: number): Translation[] {
     const limit = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
-    if (start >= limit || ((access & 2) !== 0 && !this.writable)) return [];
-    const last = Math.min(Math.max(end, optionalEnd), limit);
-    return [{ start, end: last, file: this, offset: start, perms: this.writable ? 7 : 5 }];
+    if (start >= limit || !this.readable || ((access & AccessWrite) !== 0 && !this.writable)) return [];
+    const perms = AccessRead | AccessExec | (this.writable ? AccessWrite : 0);
+    return [{ start, end: Math.min(Math.max(end, optionalEnd), limit), file: this, offset: start, perms }];
   }
 }

@@ -5,7 +5,7 @@ import { stateType } from "../../state/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Timekeeper } from "../time/index.ts";
-import type { FileDescription, MountNamespace, VirtualDentry, VirtualFilesystem } from "../vfs/index.ts";
+import type { FileDescription, Mount, MountNamespace, VirtualDentry, VirtualFilesystem } from "../vfs/index.ts";
 import type { Credentials, UserNamespace } from "./auth/index.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FutexManager } from "./futex/index.ts";
@@ -132,6 +132,7 @@ export class Kernel {
       "globalInit",
       "quotas",
       "nextInode",
+      "shmMount",
     ],
     [
       "platform",
@@ -183,6 +184,8 @@ export class Kernel {
   stopRequested = false;
   /** Per user of the root user namespace. */
   readonly quotas: Map<number, SignalQuota> = new Map();
+  /** The internal tmpfs of memfd_create(2); made at first use. */
+  shmMount: Mount | null = null;
   /** The next inode number for namespaces. */
   nextInode = 0xf0000000;
   /** For copies that end before anything else happens. */

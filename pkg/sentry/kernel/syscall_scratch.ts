@@ -1,4 +1,5 @@
 import { stateType } from "../../state/index.ts";
+import { BytesIO, IOSequence } from "../usermem/index.ts";
 import type { EpollInterest } from "../vfs/epoll.ts";
 import { SetStatOptions, Statfs, Statx } from "../vfs/options.ts";
 
@@ -15,7 +16,7 @@ export class SyscallScratch {
   static readonly stateType = stateType(
     "kernel.SyscallScratch",
     [],
-    ["bytes", "view", "words", "statx", "setStat", "statfs", "transfer", "epollWords", "epollBytes", "epollReported"],
+    ["bytes", "view", "words", "statx", "setStat", "statfs", "transferIO", "transferSequence", "epollWords", "epollBytes", "epollReported"],
   );
   readonly bytes: Uint8Array = new Uint8Array(SCRATCH_SIZE);
   readonly view: DataView = new DataView(this.bytes.buffer);
@@ -24,17 +25,24 @@ export class SyscallScratch {
   readonly statx: Statx = new Statx();
   readonly setStat: SetStatOptions = new SetStatOptions();
   readonly statfs: Statfs = new Statfs();
-  /** For data on its way between two files; made at first use. */
-  transfer: Uint8Array | null = null;
+  /** Data on its way between two files. Its buffer is made at first use. */
+  readonly transferIO: BytesIO = new BytesIO(new Uint8Array(0));
+  readonly transferSequence: IOSequence = new IOSequence();
   /** Events of epoll_wait: three words each. */
   epollWords: Uint32Array = new Uint32Array(3 * 64);
   epollBytes: Uint8Array = new Uint8Array(this.epollWords.buffer);
   readonly epollReported: EpollInterest[] = [];
 
-  /** The transfer buffer. */
+  /** The transfer buffer, TRANSFER_SIZE bytes. */
   transferBuffer(): Uint8Array {
-    if (this.transfer === null) this.transfer = new Uint8Array(TRANSFER_SIZE);
-    return this.transfer;
+    if (this.transferIO.bytes.length === 0) this.transferIO.bytes = new Uint8Array(TRANSFER_SIZE);
+    return this.transferIO.bytes;
+  }
+
+  /** A sequence over the first n bytes of the transfer buffer. */
+  transferOver(n: number): IOSequence {
+    this.transferBuffer();
+    return this.transferSequence.setSingle(this.transferIO, 0, n);
   }
 
   /** Room for n events of epoll_wait. */

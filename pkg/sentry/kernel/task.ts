@@ -24,7 +24,6 @@ import type { RunState } from "./run_state.ts";
 import type { ProcessGroup } from "./sessions.ts";
 import type { SignalHandlers } from "./signal_handlers.ts";
 import { BlockRequest, SyscallArguments, type SyscallGenerator } from "./syscalls.ts";
-import { cpuTimeOfThread } from "./task_acct.ts";
 import type { ExecImage } from "./task_exec.ts";
 import { runApp } from "./task_run.ts";
 import { forceSignal, sendTaskSignal, setSignalMask } from "./task_signals.ts";
@@ -162,6 +161,7 @@ export class Task implements ContextOwner, EventListener {
       "timerSlackNs",
       "personality",
       "tscMode",
+      "mceKill",
       "futexWaiter",
     ],
     [
@@ -175,6 +175,7 @@ export class Task implements ContextOwner, EventListener {
       "timedOut",
       "request",
       "ioSequence",
+      "stops",
       "exec",
     ],
   );
@@ -294,6 +295,10 @@ export class Task implements ContextOwner, EventListener {
   personality = 0;
   /** PR_SET_TSC. */
   tscMode = 1;
+  /** PR_MCE_KILL. */
+  mceKill = 2;
+  /** Counts the events of the context. */
+  stops = 0;
 
   constructor(c: TaskConfig) {
     this.kernel = c.kernel;
@@ -324,7 +329,7 @@ export class Task implements ContextOwner, EventListener {
     this.threadGroup.tasks.add(this);
     this.threadGroup.liveTasks++;
     this.context.owner = this;
-    this.cpuBase = -cpuTimeOfThread(this.context.hostTID);
+    this.cpuBase = -this.context.cpuTimeNs();
     c.kernel.tasks.add(this);
   }
 
@@ -334,6 +339,7 @@ export class Task implements ContextOwner, EventListener {
   platformEvent(ctx: Context): void {
     const k = this.kernel;
     if (ctx !== this.context) return;
+    this.stops++;
     const event: EventKind = ctx.event;
     if (event === EventSyscall && !this.queued && this.stopCount === 0 && k.pauseCount === 0 && this.runState === runApp) {
       serveSyscall(this, ctx);
@@ -616,7 +622,7 @@ export class Task implements ContextOwner, EventListener {
   /** CPU time in ns; user and system time are not told apart. */
   cpuTimeNs(): number {
     if (this.exitState >= TaskExitZombie) return 0;
-    const c = cpuTimeOfThread(this.context.hostTID);
+    const c = this.context.cpuTimeNs();
     return c === 0 ? 0 : this.cpuBase + c;
   }
 
@@ -638,7 +644,7 @@ export class Task implements ContextOwner, EventListener {
 
   /** Replaces the context (exec). The old one is released. */
   replaceContext(ctx: Context): void {
-    this.cpuBase = this.cpuTimeNs() - cpuTimeOfThread(ctx.hostTID);
+    this.cpuBase = this.cpuTimeNs() - ctx.cpuTimeNs();
     this.context.release();
     this.context = ctx;
     this.args = new SyscallArguments(ctx.args);

@@ -215,6 +215,7 @@ function makeChild(
   child.execID = t.execID;
   child.personality = t.personality;
   child.tscMode = t.tscMode;
+  child.mceKill = t.mceKill;
   child.timerSlackNs = t.timerSlackNs;
   child.affinity = t.affinity;
   child.ioprio = t.ioprio;
@@ -241,6 +242,7 @@ function inheritGroup(t: Task, child: Task, a: CloneArgs): void {
   tg.parent?.children.add(tg);
   tg.oomScoreAdj = from.oomScoreAdj;
   tg.containerID = from.containerID;
+  tg.thpDisable = from.thpDisable;
   tg.hasChildSubreaper = from.hasChildSubreaper || from.isChildSubreaper;
   if (child.pidNamespace.init === null) {
     child.pidNamespace.init = tg;

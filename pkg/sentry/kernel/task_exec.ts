@@ -180,6 +180,5 @@ function replaceProgram(t: Task, image: ExecImage): void {
   t.execID++;
   tg.didExec = true;
   tg.exitSignal = linux.SIGCHLD;
-  tg.membarrier = 0;
   tg.timers?.onExec();
 }

@@ -94,9 +94,7 @@ function enqueue(pending: PendingSignals, t: Task, info: SignalInfo, timer: Sign
 function wantsSignal(t: Task, sig: number): boolean {
   if (sigset.contains(t.maskLo & ~t.waitSetLo, t.maskHi & ~t.waitSetHi, sig)) return false;
   if (t.isExiting()) return false;
-  if (sig === linux.SIGKILL) return true;
-  if (t.groupStopped) return false;
-  return t.kernel.current === t || !t.hasPendingSignal();
+  return sig === linux.SIGKILL || !t.groupStopped;
 }
 
 /** Finds the thread that will handle a queued signal and wakes it; a fatal one ends the whole group at once. */

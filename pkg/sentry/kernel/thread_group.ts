@@ -99,7 +99,7 @@ export class ThreadGroup {
     "startTime",
     "didExec",
     "signalTarget",
-    "membarrier",
+    "thpDisable",
   ]);
   readonly kernel: Kernel;
   readonly pidNamespace: PIDNamespace;
@@ -156,8 +156,8 @@ export class ThreadGroup {
   didExec = false;
   /** The thread that got the last group-directed signal: the next search starts behind it. */
   signalTarget: Task | null = null;
-  /** MEMBARRIER_CMD_REGISTER_* bits. */
-  membarrier = 0;
+  /** PR_SET_THP_DISABLE. */
+  thpDisable = false;
 
   constructor(
     kernel: Kernel,

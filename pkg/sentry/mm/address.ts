@@ -12,4 +12,4 @@ export function pageUp(n: number): number {
 }
 
 /** 2^64: where unsigned long wraps. */
-export const ULONG_SPAN = 18446744073709551616;
+export const ULONG_SPAN = 2 ** 64;

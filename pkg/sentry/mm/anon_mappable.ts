@@ -1,7 +1,16 @@
-import { AccessExec, AccessRead, AccessWrite, type Mappable, type MappingIdentity, type MappingSpace } from "../memmap/index.ts";
-import { Segment, SegmentSet, type Translation } from "../memmap/index.ts";
-import { KIND_ANONYMOUS, type MemoryFile } from "../pgalloc/index.ts";
 import { stateType } from "../../state/index.ts";
+import {
+  AccessExec,
+  AccessRead,
+  AccessWrite,
+  type Mappable,
+  type MappingIdentity,
+  type MappingSpace,
+  Segment,
+  SegmentSet,
+  type Translation,
+} from "../memmap/index.ts";
+import { KIND_ANONYMOUS, type MemoryFile } from "../pgalloc/index.ts";
 
 /** Memory is allocated in pieces of this size. */
 const PIECE = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { MMAP_MIN_ADDR, PAGE_SIZE, STACK_GUARD_GAP } from "../../abi/linux/mm.ts";
 import { RLIMIT_STACK } from "../../abi/linux/rlimit.ts";
-import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
+import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { AccessExec, AccessRead, AccessWrite, type Mappable, type Translation } from "../memmap/index.ts";
 import { KIND_ANONYMOUS } from "../pgalloc/index.ts";
@@ -119,6 +119,22 @@ export function resolve(mm: MemoryManager, vma: VMA, addr: number, access: numbe
   return null;
 }
 
+/**
+ * The pma for an access by a debugger (FOLL_FORCE of Linux), or null: mappings without access are read all the same, private ones are written
+ * to whatever their protection, in a copy of their own.
+ */
+export function resolveForced(mm: MemoryManager, addr: number, write: boolean): PMA | null {
+  const vma = mm.vmas.find(addr);
+  if (vma === null || vma.special) return null;
+  if (write && (vma.effective & AccessWrite) === 0 && !(vma.isPrivate && (vma.maxPerms & AccessWrite) !== 0))
+    return null;
+  if (!write && (vma.maxPerms & AccessRead) === 0) return null;
+  const p = mm.pmas.find(addr) ?? fill(mm, vma, addr, write && !vma.isPrivate ? AccessWrite : AccessRead);
+  if (p === null || !write) return p;
+  if (p.needCOW) return breakCOW(mm, vma, p, addr);
+  return (p.translatePerms & AccessWrite) !== 0 ? p : resolve(mm, vma, addr, AccessWrite);
+}
+
 /** Puts memory behind an address that has none. */
 function fill(mm: MemoryManager, vma: VMA, addr: number, access: number): PMA | null {
   const next = mm.pmas.lowerBound(addr);
@@ -233,7 +249,10 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
   const mf = mm.memoryFile;
   const low = Math.max(p.start, vma.start);
   const high = Math.min(p.end, vma.end);
-  if (p.isPrivate && mf.uniqueExtent(p.offset + (addr - p.start), p.offset + (low - p.start), p.offset + (high - p.start))) {
+  if (
+    p.isPrivate &&
+    mf.uniqueExtent(p.offset + (addr - p.start), p.offset + (low - p.start), p.offset + (high - p.start))
+  ) {
     // The others have gone: the memory is ours again.
     const lo = p.start + (mf.extentStart - p.offset);
     const hi = p.start + (mf.extentEnd - p.offset);

@@ -12,6 +12,7 @@ export {
   FAULT_RESOLVED,
   type FaultResult,
 } from "./faults.ts";
+export { ForcedIO } from "./forced_io.ts";
 export { madviseValid } from "./madvise.ts";
 export {
   type Limits,

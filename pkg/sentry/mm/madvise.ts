@@ -154,7 +154,8 @@ function apply(v: VMA, advice: number): void {
   if (advice === linux.MADV_DONTFORK || advice === linux.MADV_DOFORK) v.dontFork = advice === linux.MADV_DONTFORK;
   else if (advice === linux.MADV_WIPEONFORK || advice === linux.MADV_KEEPONFORK) {
     v.wipeOnFork = advice === linux.MADV_WIPEONFORK;
-  } else if (advice === linux.MADV_DONTDUMP || advice === linux.MADV_DODUMP) v.dontDump = advice === linux.MADV_DONTDUMP;
+  } else if (advice === linux.MADV_DONTDUMP || advice === linux.MADV_DODUMP)
+    v.dontDump = advice === linux.MADV_DONTDUMP;
   else v.advice = adviceBits(v, advice);
 }
 
@@ -203,7 +204,8 @@ function madvisePopulate(mm: MemoryManager, start: number, end: number, access: 
   while (at < end) {
     const v = mm.vmas.find(at);
     if (v === null) throw linuxerr.ENOMEM;
-    if (v.special || (v.effective & access) === 0) throw linuxerr.EINVAL;
+    // The protection as asked for counts, not what the hardware makes of it.
+    if (v.special || (v.perms & access) === 0) throw linuxerr.EINVAL;
     const hi = Math.min(end, v.end);
     const r = populate(mm, v, at, hi, access);
     if (r === FAULT_NOMEM) throw linuxerr.ENOMEM;

@@ -1,15 +1,14 @@
 import { EFAULT as ERRNO_EFAULT } from "../../abi/linux/errno.ts";
 import { MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE } from "../../abi/linux/mm.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import type { IovecArray } from "../../hostsyscall/iovec.ts";
 import * as host from "../../hostsyscall/index.ts";
+import type { IovecArray } from "../../hostsyscall/iovec.ts";
 import { stateType } from "../../state/index.ts";
 import {
   AccessExec,
   AccessRead,
   AccessWrite,
   type Mappable,
-  type MappingIdentity,
   type MappingSpace,
   type MMapOpts,
   SegmentSet,
@@ -17,6 +16,7 @@ import {
 import type { MemoryFile } from "../pgalloc/index.ts";
 import type { AddressSpace, Platform } from "../platform/platform.ts";
 import type { IO } from "../usermem/index.ts";
+import type { FileDescription } from "../vfs/index.ts";
 import { AnonMappable } from "./anon_mappable.ts";
 import { FAULT_RESOLVED, type FaultResult, growStack, handleUserFault, resolve } from "./faults.ts";
 import { forkInto, premap } from "./fork.ts";
@@ -27,7 +27,7 @@ import { mremap } from "./mremap.ts";
 import type { PMA } from "./pma.ts";
 import { invalidatePMAs } from "./pma_ops.ts";
 import { LOCK_NONE, type LockMode, VMA } from "./vma.ts";
-import { findUnmappedArea, insertVMA, isolateVMA, mergeVMARange, removeVMAs } from "./vma_ops.ts";
+import { findUnmappedArea, insertVMA, isolateVMA, mergeVMARange, removeAll } from "./vma_ops.ts";
 
 /** The resource limits that memory asks for: limits.LimitSet. */
 export interface Limits {
@@ -60,7 +60,6 @@ export class SharedKey {
   /** Offset in the object, or the address. */
   offset = 0;
 }
-
 
 /**
  * A guest address space: vmas (what the guest asked for), pmas (what backs it) and the host address space that caches them. Shared by the
@@ -143,7 +142,7 @@ export class MemoryManager implements MappingSpace, IO {
   /** The bytes of /proc/[pid]/auxv. */
   auxv: Uint8Array = new Uint8Array(0);
   /** The program, for /proc/[pid]/exe; a reference is held. Set with setExecutable. */
-  executable: MappingIdentity | null = null;
+  executable: FileDescription | null = null;
   /** PR_SET_DUMPABLE: 0, 1 or 2. */
   dumpable = 1;
   /** Registrations of membarrier(2), MEMBARRIER_CMD bits. */
@@ -195,8 +194,7 @@ export class MemoryManager implements MappingSpace, IO {
     const as = this.hostSpace;
     this.hostSpace = null;
     as?.release();
-    for (let p = this.pmas.head; p !== null; p = p.next) p.mapped = false;
-    removeVMAs(this, 0, Number.MAX_SAFE_INTEGER);
+    removeAll(this);
     this.setExecutable(null);
   }
 
@@ -243,7 +241,7 @@ export class MemoryManager implements MappingSpace, IO {
   }
 
   /** Replaces the executable, taking a reference on it. */
-  setExecutable(file: MappingIdentity | null): void {
+  setExecutable(file: FileDescription | null): void {
     file?.incRef();
     this.executable?.decRef();
     this.executable = file;
@@ -559,5 +557,4 @@ export class MemoryManager implements MappingSpace, IO {
   totalPages(): number {
     return this.totalVM / PAGE_SIZE;
   }
-
 }

@@ -187,10 +187,13 @@ function move(
   if (oldLen > 0) movePMAs(mm, addr, oldLen, to);
   endBatch(mm);
   if (dontUnmap) {
-    const old = isolateVMA(mm, vma, addr, addr + oldLen);
-    if (old.lockMode !== LOCK_NONE) {
-      mm.lockedVM -= old.end - old.start;
-      old.lockMode = LOCK_NONE;
+    // The old place stays mapped, empty and unlocked.
+    const old = mm.vmas.find(addr);
+    if (old !== null && old.lockMode !== LOCK_NONE) {
+      const part = isolateVMA(mm, old, addr, addr + oldLen);
+      mm.lockedVM -= oldLen;
+      part.lockMode = LOCK_NONE;
+      mergeVMA(mm, part);
     }
   } else if (oldLen > 0) {
     removeVMAs(mm, addr, addr + oldLen);

@@ -51,14 +51,7 @@ export class PMA extends Segment<PMA> {
 
   /** A copy over the sub-range [start, end), not in any set and without a reference of its own. */
   copy(start: number, end: number): PMA {
-    const p = new PMA(
-      start,
-      end,
-      this.file,
-      this.offset + (start - this.start),
-      this.translatePerms,
-      this.isPrivate,
-    );
+    const p = new PMA(start, end, this.file, this.offset + (start - this.start), this.translatePerms, this.isPrivate);
     p.perms = this.perms;
     p.needCOW = this.needCOW;
     p.mapped = this.mapped;

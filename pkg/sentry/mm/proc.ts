@@ -83,18 +83,15 @@ export class MemoryUsage {
   }
 
   addData(mm: MemoryManager, start: number, end: number, anonymous: boolean): void {
-    for (let at = start; at < end; ) {
-      const r = mm.memoryFile.used.find(at);
-      const stop = r === null ? end : Math.min(end, r.end);
-      const n = stop - at;
-      const share = n / Math.max(1, r?.refs ?? 1);
-      this.rss += n;
+    for (let at = start; at < end; at += linux.PAGE_SIZE) {
+      const refs = Math.max(1, mm.memoryFile.refsAt(at));
+      const share = linux.PAGE_SIZE / refs;
+      this.rss += linux.PAGE_SIZE;
       this.pss += share;
       this.pssDirty += share;
-      if (anonymous) this.anonymous += n;
-      if ((r?.refs ?? 1) > 1) this.sharedDirty += n;
-      else this.privateDirty += n;
-      at = stop;
+      if (anonymous) this.anonymous += linux.PAGE_SIZE;
+      if (refs > 1) this.sharedDirty += linux.PAGE_SIZE;
+      else this.privateDirty += linux.PAGE_SIZE;
     }
   }
 }

@@ -1,5 +1,5 @@
-import { AccessExec, AccessRead, AccessWrite, type Mappable, type MappingIdentity, Segment } from "../memmap/index.ts";
 import { stateType } from "../../state/index.ts";
+import { AccessExec, AccessRead, AccessWrite, type Mappable, type MappingIdentity, Segment } from "../memmap/index.ts";
 
 /** Not locked. */
 export const LOCK_NONE = 0;

@@ -126,6 +126,26 @@ export function removeVMAs(mm: MemoryManager, start: number, end: number): void 
   }
 }
 
+/** Unmaps everything at the end of an address space that has no host side any more. */
+export function removeAll(mm: MemoryManager): void {
+  for (let p = mm.pmas.head; p !== null; p = p.next) p.file.decRef(p.offset, p.end - p.start);
+  mm.pmas.clear();
+  const first = mm.vmas.head;
+  mm.vmas.clear();
+  for (let v = first; v !== null; v = v.next) {
+    v.mappable?.removeMapping(mm, v.start, v.end, v.offset, v.canWriteMappable());
+    v.identity?.decRef();
+  }
+  mm.totalVM = 0;
+  mm.dataVM = 0;
+  mm.stackVM = 0;
+  mm.execVM = 0;
+  mm.lockedVM = 0;
+  mm.rssAnon = 0;
+  mm.rssFile = 0;
+  mm.rssShmem = 0;
+}
+
 /**
  * Where a mapping goes (get_unmapped_area of Linux for x86-64). `addr` is the address asked for (0: none), page-aligned only if the
  * guest is well behaved. Throws ENOMEM without room, EINVAL for a fixed address off a page, EPERM for one below the minimum.

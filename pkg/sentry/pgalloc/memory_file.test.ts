@@ -77,6 +77,7 @@ test("hints continue, limits refuse, unique extents stop at shared pages", () =>
   expect(f.extentEnd).toBe(a + 20 * PAGE);
   f.decRef(a + 4 * PAGE, PAGE);
   expect(f.used.count).toBe(2);
+  f.used.check();
   f.destroy();
 });
 

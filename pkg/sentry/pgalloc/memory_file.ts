@@ -9,8 +9,12 @@ const PAGE_SIZE = 4096;
 const CHUNK_SIZE = 1024 * 1024 * 1024;
 /** Freed memory that may stay committed until it is reused or flushed. */
 const MAX_DIRTY = 32 * 1024 * 1024;
+/** Flushed at once when there is more than that. */
+const FLUSH_STEP = 4 * 1024 * 1024;
 /** A dirty range up to this size is cleared in place when it is reused; larger ones are given back to the host and come back zero. */
 const MAX_CLEAR = 128 * 1024;
+
+const PAGES_PER_CHUNK = CHUNK_SIZE / PAGE_SIZE;
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -22,15 +26,13 @@ const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const ENXIO = 6;
 
-/** An allocated range: every page of it has the same reference count and kind. */
+/** An allocated range of one kind; the pages of it may belong to many and be shared differently. */
 export class UsedRange extends Segment<UsedRange> {
-  static override readonly stateType = stateType("pgalloc.UsedRange", ["refs", "kind"]);
-  refs: number;
+  static override readonly stateType = stateType("pgalloc.UsedRange", ["kind"]);
   kind: MemoryKind;
 
-  constructor(start: number, end: number, refs: number, kind: MemoryKind) {
+  constructor(start: number, end: number, kind: MemoryKind) {
     super(start, end);
-    this.refs = refs;
     this.kind = kind;
   }
 }
@@ -57,7 +59,7 @@ export interface MemoryFileOpts {
 export class MemoryFile implements File {
   static readonly stateType = stateType(
     "pgalloc.MemoryFile",
-    ["fileID", "fileIDs", "limit", "length", "used", "dirty", "dirtyBytes", "usedBytes", "usage"],
+    ["fileID", "fileIDs", "limit", "length", "used", "refs", "dirty", "dirtyBytes", "usedBytes", "usage"],
     ["fd", "chunks", "extentStart", "extentEnd"],
   );
   readonly fileID: number;
@@ -70,6 +72,8 @@ export class MemoryFile implements File {
   /** Host address of each mapped chunk; 0: not mapped yet. */
   chunks: number[] = [];
   readonly used: SegmentSet<UsedRange> = new SegmentSet();
+  /** References of each page, an array for each chunk. Private memory of the sentry: 0.1 % of what the guests have. */
+  readonly refs: Uint32Array[] = [];
   /** Part of what is not in `used`. */
   readonly dirty: SegmentSet<DirtyRange> = new SegmentSet();
   dirtyBytes = 0;
@@ -140,14 +144,15 @@ export class MemoryFile implements File {
     const after = this.used.lowerBound(start);
     const before = after === null ? this.used.tail : after.prev;
     // The common case, continuing an allocation of the same kind, needs no new segment.
-    if (before !== null && before.end === start && before.refs === 1 && before.kind === kind) {
+    if (before !== null && before.end === start && before.kind === kind) {
       this.used.setRange(before, before.start, end);
       if (after !== null) this.tryMerge(before, after);
+    } else if (after !== null && after.start === end && after.kind === kind) {
+      this.used.setRange(after, start, after.end);
     } else {
-      const r = new UsedRange(start, end, 1, kind);
-      this.used.insert(r);
-      if (after !== null) this.tryMerge(r, after);
+      this.used.insert(new UsedRange(start, end, kind));
     }
+    for (let at = start; at < end; ) at += this.setRefs(at, end, 1);
     this.usedBytes += length;
     this.usage[kind] = (this.usage[kind] ?? 0) + length;
     return start;
@@ -156,34 +161,44 @@ export class MemoryFile implements File {
   /** See File. The range must be allocated. */
   incRef(offset: number, length: number): void {
     const end = offset + length;
-    this.splitAt(offset);
-    this.splitAt(end);
-    let r = this.used.find(offset);
     for (let at = offset; at < end; ) {
-      if (r === null || r.start !== at) throw new Error("pgalloc: incRef of free memory");
-      r.refs++;
-      at = r.end;
-      r = r.next;
+      const refs = this.chunkRefs(at);
+      const first = (at % CHUNK_SIZE) / PAGE_SIZE;
+      const last = Math.min(PAGES_PER_CHUNK, first + (end - at) / PAGE_SIZE);
+      for (let i = first; i < last; i++) {
+        const n = refs[i] ?? 0;
+        if (n === 0) throw new Error("pgalloc: incRef of free memory");
+        refs[i] = n + 1;
+      }
+      at += (last - first) * PAGE_SIZE;
     }
-    this.mergeRange(offset, end);
   }
 
-  /** See File. Ranges without references become free. */
+  /** See File. Pages without references become free. */
   decRef(offset: number, length: number): void {
     const end = offset + length;
-    this.splitAt(offset);
-    this.splitAt(end);
-    let r = this.used.find(offset);
+    let freeStart = -1;
     for (let at = offset; at < end; ) {
-      if (r === null || r.start !== at) throw new Error("pgalloc: decRef of free memory");
-      const next: UsedRange | null = r.next;
-      at = r.end;
-      r.refs--;
-      if (r.refs === 0) this.free(r);
-      r = next;
+      const refs = this.chunkRefs(at);
+      const base = at - (at % CHUNK_SIZE);
+      const first = (at - base) / PAGE_SIZE;
+      const last = Math.min(PAGES_PER_CHUNK, first + (end - at) / PAGE_SIZE);
+      for (let i = first; i < last; i++) {
+        const n = refs[i] ?? 0;
+        if (n === 0) throw new Error("pgalloc: decRef of free memory");
+        refs[i] = n - 1;
+        if (n === 1) {
+          if (freeStart < 0) freeStart = base + i * PAGE_SIZE;
+        } else if (freeStart >= 0) {
+          this.free(freeStart, base + i * PAGE_SIZE);
+          freeStart = -1;
+        }
+      }
+      at += (last - first) * PAGE_SIZE;
     }
-    this.mergeRange(offset, end);
-    if (this.dirtyBytes > MAX_DIRTY) this.flush();
+    if (freeStart >= 0) this.free(freeStart, end);
+    // The rest of a large range follows between turns of the loop.
+    if (this.dirtyBytes > MAX_DIRTY) this.flush(FLUSH_STEP);
   }
 
   /**
@@ -191,24 +206,35 @@ export class MemoryFile implements File {
    * extentEnd. Returns false when the page at offset itself is shared.
    */
   uniqueExtent(offset: number, low: number, high: number): boolean {
-    const at = this.used.find(offset);
-    if (at === null || at.refs !== 1) return false;
-    let first = at;
-    while (first.start > low && first.prev !== null && first.prev.end === first.start && first.prev.refs === 1) {
-      first = first.prev;
-    }
-    let last = at;
-    while (last.end < high && last.next !== null && last.next.start === last.end && last.next.refs === 1) {
-      last = last.next;
-    }
-    this.extentStart = Math.max(low, first.start);
-    this.extentEnd = Math.min(high, last.end);
+    const page = offset - (offset % PAGE_SIZE);
+    if (this.refsAt(page) !== 1) return false;
+    let start = page;
+    while (start > low && this.refsAt(start - PAGE_SIZE) === 1) start -= PAGE_SIZE;
+    let end = page + PAGE_SIZE;
+    while (end < high && this.refsAt(end) === 1) end += PAGE_SIZE;
+    this.extentStart = start;
+    this.extentEnd = end;
     return true;
   }
 
   /** References on the page at `offset`; 0: free. */
   refsAt(offset: number): number {
-    return this.used.find(offset)?.refs ?? 0;
+    const refs = this.refs[Math.floor(offset / CHUNK_SIZE)];
+    return refs === undefined ? 0 : (refs[Math.floor((offset % CHUNK_SIZE) / PAGE_SIZE)] ?? 0);
+  }
+
+  chunkRefs(offset: number): Uint32Array {
+    const refs = this.refs[Math.floor(offset / CHUNK_SIZE)];
+    if (refs === undefined) throw new Error("pgalloc: offset beyond the end");
+    return refs;
+  }
+
+  /** Sets the references of pages from `at` to `end` or the end of the chunk; returns the bytes covered. */
+  setRefs(at: number, end: number, value: number): number {
+    const first = (at % CHUNK_SIZE) / PAGE_SIZE;
+    const last = Math.min(PAGES_PER_CHUNK, first + (end - at) / PAGE_SIZE);
+    this.chunkRefs(at).fill(value, first, last);
+    return (last - first) * PAGE_SIZE;
   }
 
   /** Makes an allocated range read as zeros and gives its memory back; mappings of it stay valid. */
@@ -217,11 +243,26 @@ export class MemoryFile implements File {
     if (rc < 0) throw linuxerr.fromErrno(-rc);
   }
 
-  /** Gives memory that is free but still committed back to the host. Called when there is too much of it, and before long sleeps. */
-  flush(): void {
-    for (let r = this.dirty.head; r !== null; r = r.next) this.decommit(r.start, r.end - r.start);
-    this.dirty.clear();
-    this.dirtyBytes = 0;
+  /**
+   * Gives memory that is free but still committed back to the host, at most maxBytes of it (8 MiB take about a millisecond). Returns how much is
+   * left. The kernel calls it between turns while needsFlush(), and before long sleeps.
+   */
+  flush(maxBytes = Number.POSITIVE_INFINITY): number {
+    let left = maxBytes;
+    for (let r = this.dirty.head; r !== null && left > 0; r = this.dirty.head) {
+      const n = Math.min(left, r.end - r.start);
+      this.decommit(r.start, n);
+      this.dirtyBytes -= n;
+      left -= n;
+      if (n < r.end - r.start) this.dirty.setRange(r, r.start + n, r.end);
+      else this.dirty.remove(r);
+    }
+    return this.dirtyBytes;
+  }
+
+  /** Whether more free memory is committed than is good for. */
+  needsFlush(): boolean {
+    return this.dirtyBytes > MAX_DIRTY;
   }
 
   /** Bytes of host memory the file holds now (one host call). */
@@ -252,29 +293,46 @@ export class MemoryFile implements File {
     const rc = host.ftruncate(this.fd, length);
     if (rc < 0) throw linuxerr.ENOMEM;
     this.length = length;
+    while (this.refs.length < length / CHUNK_SIZE) this.refs.push(new Uint32Array(PAGES_PER_CHUNK));
   }
 
-  free(r: UsedRange): void {
-    const length = r.end - r.start;
-    this.usedBytes -= length;
-    this.usage[r.kind] = (this.usage[r.kind] ?? 0) - length;
-    this.used.remove(r);
-    const after = this.dirty.lowerBound(r.end);
-    const before = after === null ? this.dirty.tail : after.prev;
-    if (before !== null && before.end === r.start) {
-      if (after !== null && after.start === r.end) {
-        const end = after.end;
-        this.dirty.remove(after);
-        this.dirty.setRange(before, before.start, end);
+  /** Takes pages whose references are zero out of the used set, and remembers that they are not clean. */
+  free(start: number, end: number): void {
+    let r = this.used.lowerBound(start);
+    while (r !== null && r.start < end) {
+      const next: UsedRange | null = r.next;
+      const lo = Math.max(start, r.start);
+      const hi = Math.min(end, r.end);
+      const rEnd = r.end;
+      const kind = r.kind;
+      if (r.start < lo) {
+        this.used.setRange(r, r.start, lo);
+        if (rEnd > hi) this.used.insert(new UsedRange(hi, rEnd, kind));
+      } else if (rEnd > hi) {
+        this.used.setRange(r, hi, rEnd);
       } else {
-        this.dirty.setRange(before, before.start, r.end);
+        this.used.remove(r);
       }
-    } else if (after !== null && after.start === r.end) {
-      this.dirty.setRange(after, r.start, after.end);
-    } else {
-      this.dirty.insert(new DirtyRange(r.start, r.end));
+      this.usage[kind] = (this.usage[kind] ?? 0) - (hi - lo);
+      r = next;
     }
-    this.dirtyBytes += length;
+    this.usedBytes -= end - start;
+    this.dirtyBytes += end - start;
+    const after = this.dirty.lowerBound(end);
+    const before = after === null ? this.dirty.tail : after.prev;
+    if (before !== null && before.end === start) {
+      if (after !== null && after.start === end) {
+        const last = after.end;
+        this.dirty.remove(after);
+        this.dirty.setRange(before, before.start, last);
+      } else {
+        this.dirty.setRange(before, before.start, end);
+      }
+    } else if (after !== null && after.start === end) {
+      this.dirty.setRange(after, start, after.end);
+    } else {
+      this.dirty.insert(new DirtyRange(start, end));
+    }
   }
 
   /** Takes [start, end) out of the dirty set, clearing it when `zero`. */
@@ -302,29 +360,10 @@ export class MemoryFile implements File {
     }
   }
 
-  splitAt(offset: number): void {
-    const r = this.used.find(offset);
-    if (r === null || r.start === offset) return;
-    const end = r.end;
-    this.used.setRange(r, r.start, offset);
-    this.used.insert(new UsedRange(offset, end, r.refs, r.kind));
-  }
-
-  tryMerge(a: UsedRange, b: UsedRange): boolean {
-    if (a.end !== b.start || a.refs !== b.refs || a.kind !== b.kind) return false;
+  tryMerge(a: UsedRange, b: UsedRange): void {
+    if (a.end !== b.start || a.kind !== b.kind) return;
     const end = b.end;
     this.used.remove(b);
     this.used.setRange(a, a.start, end);
-    return true;
-  }
-
-  /** Merges what can be merged in and at the borders of [start, end). */
-  mergeRange(start: number, end: number): void {
-    let r = this.used.lowerBound(start - 1);
-    while (r !== null && r.start <= end) {
-      const next: UsedRange | null = r.next;
-      if (next === null) return;
-      if (!this.tryMerge(r, next)) r = next;
-    }
   }
 }

@@ -62,6 +62,8 @@ export interface Context {
   readonly stopped: boolean;
   /** Host thread id in the sentry's pid namespace, for CPU accounting. */
   readonly hostTID: number;
+  /** CPU time in ns that the host thread has used, also for other guest threads before this one. A few microseconds dear; a hostile guest can falsify its own. */
+  cpuTimeNs(): number;
   /** For EventSyscall and EventSyscallRegs: the low 32 bits of rax at entry, signed; and the six arguments, (low, high) words. */
   readonly sysno: number;
   readonly args: Uint32Array;

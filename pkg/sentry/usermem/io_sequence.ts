@@ -1,5 +1,5 @@
-import type { IovecArray } from "../../hostsyscall/iovec.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
+import type { IovecArray } from "../../hostsyscall/iovec.ts";
 import { stateType } from "../../state/index.ts";
 import type { IO } from "./io.ts";
 
@@ -174,12 +174,12 @@ export class IOSequence {
 
   transfer(op: number, buf: Uint8Array | null, off: number, len: number): number {
     const io = this.io;
-    let left = len < this.remaining ? len : this.remaining;
+    let left = Math.min(len, this.remaining);
     if (io === null || left <= 0) return 0;
     let done = 0;
     while (left > 0) {
       const room = (this.lens[this.index] ?? 0) - this.offset;
-      const part = left < room ? left : room;
+      const part = Math.min(left, room);
       const addr = (this.addrs[this.index] ?? 0) + this.offset;
       let n = 0;
       try {

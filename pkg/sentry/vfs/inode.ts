@@ -145,7 +145,7 @@ export abstract class Inode {
 
   /**
    * Renames oldD of this directory to newName in newDir, over newD unless null (ENOTEMPTY when that is a directory with entries).
-   * Flags: RENAME_EXCHANGE (newD is not null), RENAME_WHITEOUT; RENAME_NOREPLACE has been dealt with. EINVAL for flags it cannot do.
+   * Flags: RENAME_EXCHANGE (newD is not null), RENAME_WHITEOUT (owned by creds); RENAME_NOREPLACE has been dealt with. EINVAL for flags it cannot do.
    */
   rename(
     _oldDir: Dentry,
@@ -154,6 +154,7 @@ export abstract class Inode {
     _newName: string,
     _newD: Dentry | null,
     _flags: number,
+    _creds: Credentials,
   ): void {
     throw linuxerr.EPERM;
   }

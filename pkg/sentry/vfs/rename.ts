@@ -65,7 +65,7 @@ function renameWalked(from: Walker, to: Walker, flags: number, creds: Credential
     if (exchange && newD?.inode.isDir() === true) needWrite(newD, creds);
   }
   if (oldD.mounts !== null || (newD !== null && newD.mounts !== null)) throw linuxerr.EBUSY;
-  oldDir.inode.rename(oldDir, oldD, newDir, to.last, newD, flags & ~RENAME_NOREPLACE);
+  oldDir.inode.rename(oldDir, oldD, newDir, to.last, newD, flags & ~RENAME_NOREPLACE, creds);
   finishRename(oldD, newDir, to.last, newD, exchange);
 }
 

@@ -12,18 +12,21 @@ import {
   type VirtualFilesystem,
 } from "../../vfs/index.ts";
 
+const ROOT_INO = 1;
+/** Linux has one inode for all kinds. */
+const SHARED_INO = 2;
+
 /** The internal filesystem of anonymous inodes. */
 export class AnonFS extends Filesystem {
-  static override readonly stateType = stateType("anonfs.AnonFS", ["mount", "places", "lastIno"]);
+  static override readonly stateType = stateType("anonfs.AnonFS", ["mount", "places"]);
   override readonly type = "anon_inodefs";
   readonly mount: Mount;
   /** By name. */
   readonly places: Map<string, VirtualDentry> = new Map();
-  lastIno = 0;
 
   constructor(vfs: VirtualFilesystem) {
     super(vfs);
-    this.setRoot(new AnonInode(this, ++this.lastIno, ""));
+    this.setRoot(new AnonInode(this, ROOT_INO, ""));
     this.mount = vfs.newInternalMount(this);
   }
 
@@ -31,7 +34,7 @@ export class AnonFS extends Filesystem {
   place(name: string): VirtualDentry {
     const known = this.places.get(name);
     if (known !== undefined) return known;
-    const vd = new VirtualDentry(this.mount, new Dentry(this, null, "", new AnonInode(this, ++this.lastIno, name)));
+    const vd = new VirtualDentry(this.mount, new Dentry(this, null, "", new AnonInode(this, SHARED_INO, name)));
     vd.incRef();
     this.places.set(name, vd);
     return vd;

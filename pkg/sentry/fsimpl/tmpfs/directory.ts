@@ -20,8 +20,10 @@ import type { Tmpfs } from "./tmpfs.ts";
 
 /** What Linux says an entry adds to the size of a directory. */
 const DIRENT_SIZE = 20;
-/** Offset of the first entry. */
+/** Offset of the entry that was made first. */
 const FIRST_OFFSET = 3;
+/** The offset after the last entry. */
+const END_OFFSET = 0x7fffffff;
 
 /** A name in a directory. */
 export class TmpfsDirent {
@@ -39,15 +41,21 @@ export class TmpfsDirent {
   }
 }
 
-/** A directory: names in order of creation, at offsets that stay. */
+/** A directory: names with offsets that stay. */
 export class TmpfsDirectory extends TmpfsInode {
-  static override readonly stateType = stateType("tmpfs.Directory", ["entries", "list", "dead", "nextOffset"]);
+  static override readonly stateType = stateType(
+    "tmpfs.Directory",
+    ["entries", "list", "dead", "nextOffset"],
+    ["found"],
+  );
   readonly entries: Map<string, TmpfsDirent> = new Map();
   /** All entries by ascending offset, with removed ones in between. */
   list: TmpfsDirent[] = [];
   /** Removed entries in `list`. */
   dead = 0;
   nextOffset = FIRST_OFFSET;
+  /** Answer of liveBelow. */
+  found = 0;
 
   constructor(fs: Tmpfs, mode: number, kuid: number, kgid: number) {
     super(fs, mode, kuid, kgid);
@@ -62,23 +70,39 @@ export class TmpfsDirectory extends TmpfsInode {
     return this.entries.get(name)?.inode ?? null;
   }
 
+  /** Newest first, as Linux lists its tmpfs. An offset is that of the entry to go on with, or of the next older one. */
   override readDir(offset: number, cb: DirentCallback): number {
+    if (offset === END_OFFSET) return END_OFFSET;
     const list = this.list;
     let lo = 0;
     let hi = list.length;
-    while (lo < hi) {
-      const mid = (lo + hi) >>> 1;
-      if ((list[mid]?.offset ?? 0) < offset) lo = mid + 1;
-      else hi = mid;
+    if (offset >= FIRST_OFFSET) {
+      while (lo < hi) {
+        const mid = (lo + hi) >>> 1;
+        if ((list[mid]?.offset ?? 0) <= offset) lo = mid + 1;
+        else hi = mid;
+      }
+    } else lo = hi;
+    let e = this.liveBelow(lo);
+    while (e !== null && e.inode !== null) {
+      const next = this.liveBelow(this.found);
+      const nextOff = next === null ? END_OFFSET : next.offset;
+      if (!cb.handle(e.name, direntType(e.inode.fileMode), e.inode.ino, nextOff)) return e.offset;
+      e = next;
     }
-    let at = offset;
-    for (; lo < list.length; lo++) {
-      const e = list[lo];
-      if (e === undefined || e.inode === null) continue;
-      if (!cb.handle(e.name, direntType(e.inode.fileMode), e.inode.ino, e.offset + 1)) return e.offset;
-      at = e.offset + 1;
+    return END_OFFSET;
+  }
+
+  /** The last entry before index `i` of the list that was not removed; sets `found` to its index. */
+  liveBelow(i: number): TmpfsDirent | null {
+    for (let k = i - 1; k >= 0; k--) {
+      const e = this.list[k];
+      if (e !== undefined && e.inode !== null) {
+        this.found = k;
+        return e;
+      }
     }
-    return at;
+    return null;
   }
 
   override create(_dir: Dentry, name: string, mode: number, creds: Credentials): Inode {
@@ -142,6 +166,7 @@ export class TmpfsDirectory extends TmpfsInode {
     newName: string,
     newD: Dentry | null,
     flags: number,
+    creds: Credentials,
   ): void {
     const target = newDir.inode;
     const from = this.entries.get(oldD.name);
@@ -165,12 +190,12 @@ export class TmpfsDirectory extends TmpfsInode {
       if (other instanceof TmpfsDirectory) {
         if (other.entries.size > 0) throw linuxerr.ENOTEMPTY;
       }
-      const whiteout = this.newWhiteout(moved, flags);
+      const whiteout = this.newWhiteout(flags, creds);
       if (other instanceof TmpfsDirectory) target.removeDirectory(newName, other);
       else target.unlink(newDir, newD);
       this.moveEntry(oldD.name, target, newName, moved, whiteout);
     } else {
-      this.moveEntry(oldD.name, target, newName, moved, this.newWhiteout(moved, flags));
+      this.moveEntry(oldD.name, target, newName, moved, this.newWhiteout(flags, creds));
     }
     if (movedIsDir) {
       this.nlink--;
@@ -180,9 +205,9 @@ export class TmpfsDirectory extends TmpfsInode {
   }
 
   /** The node that takes the old name's place under RENAME_WHITEOUT, or null. */
-  newWhiteout(moved: TmpfsInode, flags: number): TmpfsSpecialFile | null {
+  newWhiteout(flags: number, creds: Credentials): TmpfsSpecialFile | null {
     if ((flags & RENAME_WHITEOUT) === 0) return null;
-    return new TmpfsSpecialFile(this.tmpfs, S_IFCHR, 0, moved.kuid, moved.kgid);
+    return new TmpfsSpecialFile(this.tmpfs, S_IFCHR, 0, creds.fsKUID, newInodeGID(this, creds));
   }
 
   moveEntry(

@@ -25,6 +25,8 @@ import {
 import { SIGNAL_INTERRUPT, SLOT_BASE, SLOT_SIZE } from "./stub.ts";
 import type { Subprocess } from "./subprocess.ts";
 
+/** CPUCLOCK_SCHED of one thread (include/linux/posix-timers.h). */
+const CPUCLOCK_PERTHREAD_SCHED = 6;
 const SIGILL = 4;
 const SIGSYS = 31;
 const EINTR = 4;
@@ -286,6 +288,16 @@ export class SystrapContext implements Context {
   signalHost(): void {
     if (this.interruptedAt === 0) this.subprocess.platform.expectReport(this);
     host.tgkill(this.subprocess.pid, this.hostTID, SIGNAL_INTERRUPT);
+  }
+
+  cpuTimeNs(): number {
+    if (this.state === DEAD) return 0;
+    this.subprocess.readClock((~this.hostTID << 3) | CPUCLOCK_PERTHREAD_SCHED, SLOT_BASE + this.slot * SLOT_SIZE);
+    const ts = this.subprocess.platform.timespec;
+    host.copyFromHost(ts, 0, this.slotHost, ts.length);
+    const view = new DataView(ts.buffer, ts.byteOffset);
+    // The guest can write there: keep what it says within reason.
+    return (view.getUint32(0, true) % 1e8) * 1e9 + (view.getUint32(8, true) % 1e9);
   }
 
   fpStateSize(): number {

@@ -51,8 +51,8 @@ const OFFSET_IP_HIGH = 12;
 
 /** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit exit_group rt_sigreturn sigaltstack arch_prctl execveat clone3). */
 export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 231, 15, 131, 158, 322, 435] as const;
-/** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close). */
-const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3] as const;
+/** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close clock_gettime). */
+const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3, 228] as const;
 /** Calls a guest thread may make from the blob without us: rt_sigreturn. */
 const BLOB_SYSCALLS = [15] as const;
 

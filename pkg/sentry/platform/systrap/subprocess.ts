@@ -29,6 +29,7 @@ const SYS_munmap = 11;
 const SYS_clone = 56;
 const SYS_sigaltstack = 131;
 const SYS_prctl = 157;
+const SYS_clock_gettime = 228;
 const SYS_seccomp = 317;
 const SIGKILL = 9;
 const ESRCH = 3;
@@ -294,6 +295,14 @@ export class Subprocess implements AddressSpace, FDListener {
       throw linuxerr.ENOMEM;
     }
     return ctx;
+  }
+
+  /** Reads a clock in the stub (only there a thread's CPU clock can be read) into memory at `address`. */
+  readClock(clock: number, address: number): void {
+    this.flush();
+    encodeOp(this.area, 0, [SYS_clock_gettime, clock, address]);
+    encodeOp(this.area, OP_WORDS, OP_REPORT);
+    this.run(COMMAND_BASE);
   }
 
   /** A process of its own like this one, which must be the source stub (nothing mapped, no guest threads). */

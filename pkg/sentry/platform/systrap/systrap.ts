@@ -68,6 +68,9 @@ export class SystrapPlatform implements Platform {
     "systrap.SystrapPlatform",
     [],
     [
+      "name",
+      "minUserAddress",
+      "maxUserAddress",
       "native",
       "image",
       "log",
@@ -96,6 +99,7 @@ export class SystrapPlatform implements Platform {
       "mxcsrMask",
       "vdso",
       "waitStatus",
+      "timespec",
       "expected",
     ],
   );
@@ -129,6 +133,7 @@ export class SystrapPlatform implements Platform {
   readonly events: Uint32Array = new Uint32Array(16 * 3);
   readonly eventsPtr: number = ptr(this.events);
   readonly addfd: Uint32Array = new Uint32Array(6);
+  readonly timespec: Uint8Array = new Uint8Array(new ArrayBuffer(16));
   readonly waitStatus: host.HostWaitStatus = new host.HostWaitStatus();
   /** Threads told to report that have not yet. */
   readonly expected: Set<SystrapContext> = new Set();

@@ -36,7 +36,7 @@ import {
   SETFL_MASK,
 } from "../../../abi/linux/file.ts";
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../../abi/linux/stat.ts";
-import { VFSPipeFileDescription } from "../../fsimpl/pipefs/index.ts";
+import { PipeFileDescription } from "../../fsimpl/pipefs/index.ts";
 import { TmpfsFileDescription } from "../../fsimpl/tmpfs/index.ts";
 import type { SyscallArguments, SyscallResult } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -113,9 +113,9 @@ export function fcntl(t: Task, args: SyscallArguments): SyscallResult {
     case F_NOTIFY:
       return args.u32(2) === 0 ? 0 : -errno.EINVAL;
     case F_GETPIPE_SZ:
-      return file instanceof VFSPipeFileDescription ? file.pipe.max : -errno.EBADF;
+      return file instanceof PipeFileDescription ? file.pipe.capacity() : -errno.EBADF;
     case F_SETPIPE_SZ:
-      return file instanceof VFSPipeFileDescription ? file.pipe.setSize(args.u32(2), t.creds) : -errno.EBADF;
+      return file instanceof PipeFileDescription ? file.pipe.setCapacity(args.u32(2)) : -errno.EBADF;
     case F_ADD_SEALS: {
       if (!file.writable) return -errno.EPERM;
       const seals = args.u32(2);

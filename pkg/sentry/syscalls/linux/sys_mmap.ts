@@ -10,7 +10,7 @@ import { canLock, LOCK_EAGER, LOCK_ONFAULT, mlockFutureOK } from "../../mm/index
 import type { FileDescription } from "../../vfs/index.ts";
 
 /** 2^64: where unsigned long wraps. */
-const ULONG_SPAN = 18446744073709551616;
+const ULONG_SPAN = 2 ** 64;
 /** Pages that mincore answers in one go. */
 const MINCORE_CHUNK = 4096;
 
@@ -61,10 +61,13 @@ function checkFile(file: FileDescription, prot: number, flags: number, opts: MMa
 function mmapHuge(args: SyscallArguments, flags: number): number {
   const shift = (flags >>> linux.MAP_HUGE_SHIFT) & linux.MAP_HUGE_MASK;
   if (shift !== 0 && shift !== 21 && shift !== 30) return -linuxerr.EINVAL.errno;
-  if (args.u64(1) === 0) return -linuxerr.EINVAL.errno;
+  const size = shift === 30 ? 2 ** 30 : linux.HUGE_PAGE_SIZE;
+  const length = Math.ceil(pageUp(args, 1) / size) * size;
+  if (length === 0 || length >= ULONG_SPAN) return -linuxerr.EINVAL.errno;
+  if (length > linux.TASK_SIZE) return -linuxerr.ENOMEM.errno;
   const type = flags & linux.MAP_TYPE;
   const fixed = (flags & (linux.MAP_FIXED | linux.MAP_FIXED_NOREPLACE)) !== 0;
-  if (fixed && args.u64(0) % (shift === 30 ? 2 ** 30 : linux.HUGE_PAGE_SIZE) !== 0) return -linuxerr.EINVAL.errno;
+  if (fixed && args.u64(0) % size !== 0) return -linuxerr.EINVAL.errno;
   if (type !== linux.MAP_PRIVATE && type !== linux.MAP_SHARED) return -linuxerr.EINVAL.errno;
   return -linuxerr.ENOMEM.errno;
 }
@@ -97,7 +100,8 @@ export function mmap(t: Task, args: SyscallArguments): number {
   opts.locked = (flags & linux.MAP_LOCKED) !== 0;
   const privileged = mayLockFreely(t);
   if (opts.locked && !canLock(mm, privileged)) return -linuxerr.EPERM.errno;
-  if ((opts.locked || mm.defaultLockMode !== 0) && !mlockFutureOK(mm, length, privileged)) return -linuxerr.EAGAIN.errno;
+  if ((opts.locked || mm.defaultLockMode !== 0) && !mlockFutureOK(mm, length, privileged))
+    return -linuxerr.EAGAIN.errno;
   opts.length = length;
   // The address is settled.
   opts.fixed = true;
@@ -151,7 +155,8 @@ export function mprotect(t: Task, args: SyscallArguments): number {
   const known = linux.PROT_READ | linux.PROT_WRITE | linux.PROT_EXEC | linux.PROT_SEM;
   if ((prot & ~known) !== 0 || args.words[5] !== 0) return -linuxerr.EINVAL.errno;
   // No mapping here grows up: the range is looked up first, then the flag is refused.
-  if (grows === linux.PROT_GROWSUP) return t.mm.vmas.find(addr) === null ? -linuxerr.ENOMEM.errno : -linuxerr.EINVAL.errno;
+  if (grows === linux.PROT_GROWSUP)
+    return t.mm.vmas.find(addr) === null ? -linuxerr.ENOMEM.errno : -linuxerr.EINVAL.errno;
   t.mm.mprotect(addr, length, prot & (AccessRead | AccessWrite | AccessExec), grows !== 0);
   return 0;
 }

@@ -259,10 +259,8 @@ export function writeFile(
   offset: number,
   flags: number,
 ): SyscallResult {
-  if (t.threadGroup.limits.get(RLIMIT_FSIZE).curHi !== 0xffffffff) {
-    const r = limitFileSize(t, file, src, offset);
-    if (r < 0) return r;
-  }
+  const limited = limitFileSize(t, file, src, offset);
+  if (limited < 0) return limited;
   if (flags !== 0) return writeWithFlags(t, file, src, offset, flags);
   const len = src.numBytes();
   if (len > SLICE && file.canSeek()) return writeSlow(t, file, src, offset, 0, 0);
@@ -375,9 +373,10 @@ function* writeWithFlags(
  * RLIMIT_FSIZE: cuts a write to a regular file at the limit; beyond it SIGXFSZ and -EFBIG. Returns 0 when the write may go on.
  * As generic_write_checks() does it.
  */
-function limitFileSize(t: Task, file: FileDescription, src: IOSequence, offset: number): number {
-  if ((file.inode.mode() & S_IFMT) !== S_IFREG || src.numBytes() === 0) return 0;
-  const limit = t.threadGroup.limits.cur(RLIMIT_FSIZE);
+export function limitFileSize(t: Task, file: FileDescription, src: IOSequence, offset: number): number {
+  const l = t.threadGroup.limits.get(RLIMIT_FSIZE);
+  if (l.curHi === 0xffffffff || (file.inode.mode() & S_IFMT) !== S_IFREG || src.numBytes() === 0) return 0;
+  const limit = l.cur;
   let pos = offset < 0 ? file.position() : offset;
   if ((file.statusFlags & O_APPEND) !== 0) {
     const st = t.kernel.syscallScratch.statx;

@@ -1,5 +1,5 @@
 import { CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
-import * as clone from "../../../abi/linux/clone.ts";
+import * as linux from "../../../abi/linux/clone.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import {
   AT_EMPTY_PATH,
@@ -128,15 +128,15 @@ export function vfork(t: Task, _args: SyscallArguments): number {
 }
 
 /** clone(2). */
-export function cloneLegacy(t: Task, args: SyscallArguments): number {
+export function clone(t: Task, args: SyscallArguments): number {
   const word = args.u32(0);
-  const flags = (word & ~clone.CSIGNAL) >>> 0;
+  const flags = (word & ~linux.CSIGNAL) >>> 0;
   const parentTID = args.u64(2);
-  if ((flags & clone.CLONE_PIDFD) !== 0 && (flags & clone.CLONE_PARENT_SETTID) !== 0) return -errno.EINVAL;
+  if ((flags & linux.CLONE_PIDFD) !== 0 && (flags & linux.CLONE_PARENT_SETTID) !== 0) return -errno.EINVAL;
   return cloneTask(t, {
     flags,
     flagsHi: 0,
-    exitSignal: word & clone.CSIGNAL,
+    exitSignal: word & linux.CSIGNAL,
     stack: args.u64(1),
     parentTID,
     childTID: args.u64(3),
@@ -151,12 +151,12 @@ export function clone3(t: Task, args: SyscallArguments): number {
   const addr = args.u64(0);
   const size = args.u64(1);
   if (size > PAGE_SIZE) return -errno.E2BIG;
-  if (size < clone.CLONE_ARGS_SIZE_VER0) return -errno.EINVAL;
+  if (size < linux.CLONE_ARGS_SIZE_VER0) return -errno.EINVAL;
   const k = t.kernel;
-  k.scratch.fill(0, 0, clone.CLONE_ARGS_SIZE_VER2);
+  k.scratch.fill(0, 0, linux.CLONE_ARGS_SIZE_VER2);
   t.copyIn(addr, k.scratch, 0, size);
-  for (let i = clone.CLONE_ARGS_SIZE_VER2; i < size; i++) if (k.scratch[i] !== 0) return -errno.E2BIG;
-  const w = k.scratchWords.slice(0, clone.CLONE_ARGS_SIZE_VER2 / 4);
+  for (let i = linux.CLONE_ARGS_SIZE_VER2; i < size; i++) if (k.scratch[i] !== 0) return -errno.E2BIG;
+  const w = k.scratchWords.slice(0, linux.CLONE_ARGS_SIZE_VER2 / 4);
   const u64 = (i: number): number => (w[2 * i + 1] ?? 0) * 4294967296 + (w[2 * i] ?? 0);
   const flags = w[0] ?? 0;
   const flagsHi = w[1] ?? 0;
@@ -165,23 +165,23 @@ export function clone3(t: Task, args: SyscallArguments): number {
   const stackSize = u64(6);
   const setTID = u64(8);
   const setTIDSize = u64(9);
-  if (setTIDSize > clone.MAX_PID_NS_LEVEL) return -errno.EINVAL;
+  if (setTIDSize > linux.MAX_PID_NS_LEVEL) return -errno.EINVAL;
   if ((setTID === 0) !== (setTIDSize === 0)) return -errno.EINVAL;
   if (exitSignal > NSIG) return -errno.EINVAL;
-  if ((flagsHi & clone.CLONE_INTO_CGROUP_HI) !== 0 && (size < clone.CLONE_ARGS_SIZE_VER2 || u64(10) > 0x7fffffff)) {
+  if ((flagsHi & linux.CLONE_INTO_CGROUP_HI) !== 0 && (size < linux.CLONE_ARGS_SIZE_VER2 || u64(10) > 0x7fffffff)) {
     return -errno.EINVAL;
   }
   const wanted: number[] = [];
   for (let i = 0; i < setTIDSize; i++) wanted.push(t.copyInI32(setTID + 4 * i));
-  if ((flagsHi & ~(clone.CLONE_CLEAR_SIGHAND_HI | clone.CLONE_INTO_CGROUP_HI)) !== 0) return -errno.EINVAL;
-  if ((flags & (clone.CLONE_DETACHED | (clone.CSIGNAL & ~clone.CLONE_NEWTIME))) !== 0) return -errno.EINVAL;
-  if ((flags & clone.CLONE_SIGHAND) !== 0 && (flagsHi & clone.CLONE_CLEAR_SIGHAND_HI) !== 0) return -errno.EINVAL;
-  if ((flags & (clone.CLONE_THREAD | clone.CLONE_PARENT)) !== 0 && exitSignal !== 0) return -errno.EINVAL;
+  if ((flagsHi & ~(linux.CLONE_CLEAR_SIGHAND_HI | linux.CLONE_INTO_CGROUP_HI)) !== 0) return -errno.EINVAL;
+  if ((flags & (linux.CLONE_DETACHED | (linux.CSIGNAL & ~linux.CLONE_NEWTIME))) !== 0) return -errno.EINVAL;
+  if ((flags & linux.CLONE_SIGHAND) !== 0 && (flagsHi & linux.CLONE_CLEAR_SIGHAND_HI) !== 0) return -errno.EINVAL;
+  if ((flags & (linux.CLONE_THREAD | linux.CLONE_PARENT)) !== 0 && exitSignal !== 0) return -errno.EINVAL;
   if ((stack === 0) !== (stackSize === 0)) return -errno.EINVAL;
   if (stack + stackSize > TASK_SIZE_MAX) return -errno.EINVAL;
   // There are no control groups a descriptor could name.
-  if ((flagsHi & clone.CLONE_INTO_CGROUP_HI) !== 0) return -errno.EBADF;
-  if ((flags & clone.CLONE_NEWTIME) !== 0) {
+  if ((flagsHi & linux.CLONE_INTO_CGROUP_HI) !== 0) return -errno.EBADF;
+  if ((flags & linux.CLONE_NEWTIME) !== 0) {
     return t.creds.hasCapability(CAP_SYS_ADMIN) ? -errno.EINVAL : -errno.EPERM;
   }
   const a: CloneArgs = {
@@ -202,44 +202,44 @@ export function clone3(t: Task, args: SyscallArguments): number {
 export function unshare(t: Task, args: SyscallArguments): number {
   let flags = args.u64(0);
   const known =
-    (clone.CLONE_THREAD |
-      clone.CLONE_FS |
-      clone.CLONE_SIGHAND |
-      clone.CLONE_VM |
-      clone.CLONE_FILES |
-      clone.CLONE_SYSVSEM |
-      clone.CLONE_NS_FLAGS |
-      clone.CLONE_NEWTIME) >>>
+    (linux.CLONE_THREAD |
+      linux.CLONE_FS |
+      linux.CLONE_SIGHAND |
+      linux.CLONE_VM |
+      linux.CLONE_FILES |
+      linux.CLONE_SYSVSEM |
+      linux.CLONE_NS_FLAGS |
+      linux.CLONE_NEWTIME) >>>
     0;
   if (flags > 0xffffffff || (flags & ~known) !== 0) return -errno.EINVAL;
   // What implies what (check_unshare_flags).
-  if ((flags & clone.CLONE_NEWUSER) !== 0) flags |= clone.CLONE_THREAD | clone.CLONE_FS;
-  if ((flags & clone.CLONE_VM) !== 0) flags |= clone.CLONE_SIGHAND;
-  if ((flags & clone.CLONE_SIGHAND) !== 0) flags |= clone.CLONE_THREAD;
-  if ((flags & clone.CLONE_NEWNS) !== 0) flags |= clone.CLONE_FS;
+  if ((flags & linux.CLONE_NEWUSER) !== 0) flags |= linux.CLONE_THREAD | linux.CLONE_FS;
+  if ((flags & linux.CLONE_VM) !== 0) flags |= linux.CLONE_SIGHAND;
+  if ((flags & linux.CLONE_SIGHAND) !== 0) flags |= linux.CLONE_THREAD;
+  if ((flags & linux.CLONE_NEWNS) !== 0) flags |= linux.CLONE_FS;
   const tg = t.threadGroup;
-  if ((flags & (clone.CLONE_THREAD | clone.CLONE_SIGHAND | clone.CLONE_VM)) !== 0 && tg.tasks.size > 1) {
+  if ((flags & (linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM)) !== 0 && tg.tasks.size > 1) {
     return -errno.EINVAL;
   }
-  if ((flags & clone.CLONE_SIGHAND) !== 0 && tg.signalHandlers.refs > 1) return -errno.EINVAL;
-  if ((flags & clone.CLONE_VM) !== 0 && t.mm.users > 1) return -errno.EINVAL;
-  const namespaces = flags & (clone.CLONE_NS_FLAGS | clone.CLONE_NEWTIME);
+  if ((flags & linux.CLONE_SIGHAND) !== 0 && tg.signalHandlers.refs > 1) return -errno.EINVAL;
+  if ((flags & linux.CLONE_VM) !== 0 && t.mm.users > 1) return -errno.EINVAL;
+  const namespaces = flags & (linux.CLONE_NS_FLAGS | linux.CLONE_NEWTIME);
   if (namespaces !== 0) {
-    if ((flags & clone.CLONE_NEWUSER) === 0 && !t.creds.hasCapability(CAP_SYS_ADMIN)) return -errno.EPERM;
-    if ((namespaces & ~(clone.CLONE_NEWUTS | clone.CLONE_NEWPID)) !== 0) return -errno.EINVAL;
+    if ((flags & linux.CLONE_NEWUSER) === 0 && !t.creds.hasCapability(CAP_SYS_ADMIN)) return -errno.EPERM;
+    if ((namespaces & ~(linux.CLONE_NEWUTS | linux.CLONE_NEWPID)) !== 0) return -errno.EINVAL;
   }
-  const childNS = (flags & clone.CLONE_NEWPID) !== 0 ? newChildPIDNamespace(t) : t.childPIDNamespace;
-  if ((flags & clone.CLONE_FS) !== 0 && t.fsContext.refs > 1) {
+  const childNS = (flags & linux.CLONE_NEWPID) !== 0 ? newChildPIDNamespace(t) : t.childPIDNamespace;
+  if ((flags & linux.CLONE_FS) !== 0 && t.fsContext.refs > 1) {
     const own = t.fsContext.fork();
     t.fsContext.decRef();
     t.fsContext = own;
   }
-  if ((flags & clone.CLONE_FILES) !== 0 && t.fdTable.refs > 1) {
+  if ((flags & linux.CLONE_FILES) !== 0 && t.fdTable.refs > 1) {
     const own = t.fdTable.fork();
     t.fdTable.decRef();
     t.fdTable = own;
   }
-  if ((flags & clone.CLONE_NEWUTS) !== 0) {
+  if ((flags & linux.CLONE_NEWUTS) !== 0) {
     t.utsNamespace = t.utsNamespace.fork(t.creds.userNamespace, t.kernel.newNamespaceInode());
   }
   t.childPIDNamespace = childNS;

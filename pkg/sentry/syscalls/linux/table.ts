@@ -16,17 +16,22 @@ import * as sysMemfd from "./sys_memfd.ts";
 import * as sysMmap from "./sys_mmap.ts";
 import * as sysMount from "./sys_mount.ts";
 import * as sysPidfd from "./sys_pidfd.ts";
+import * as sysPipe from "./sys_pipe.ts";
 import * as sysPoll from "./sys_poll.ts";
+import * as sysPrctl from "./sys_prctl.ts";
 import * as sysRandom from "./sys_random.ts";
 import * as sysReadWrite from "./sys_read_write.ts";
 import * as sysRlimit from "./sys_rlimit.ts";
 import * as sysRusage from "./sys_rusage.ts";
+import * as sysSched from "./sys_sched.ts";
 import * as sysSeccomp from "./sys_seccomp.ts";
 import * as sysSetattr from "./sys_setattr.ts";
 import * as sysSignal from "./sys_signal.ts";
 import * as sysSignalfd from "./sys_signalfd.ts";
+import * as sysSplice from "./sys_splice.ts";
 import * as sysStat from "./sys_stat.ts";
 import * as sysSync from "./sys_sync.ts";
+import * as sysSysinfo from "./sys_sysinfo.ts";
 import * as sysThread from "./sys_thread.ts";
 import * as sysTime from "./sys_time.ts";
 import * as sysTimer from "./sys_timer.ts";
@@ -58,7 +63,9 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_readv, "readv", sysReadWrite.readv],
   [nr.SYS_writev, "writev", sysReadWrite.writev],
   [nr.SYS_access, "access", sysFile.access],
+  [nr.SYS_pipe, "pipe", sysPipe.pipe],
   [nr.SYS_select, "select", sysPoll.select],
+  [nr.SYS_sched_yield, "sched_yield", sysSched.schedYield],
   [nr.SYS_mremap, "mremap", sysMmap.mremap],
   [nr.SYS_msync, "msync", sysMmap.msync],
   [nr.SYS_mincore, "mincore", sysMmap.mincore],
@@ -71,6 +78,8 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_alarm, "alarm", sysTimer.alarm],
   [nr.SYS_setitimer, "setitimer", sysTimer.setitimer],
   [nr.SYS_getpid, "getpid", sysThread.getpid],
+  [nr.SYS_sendfile, "sendfile", sysSplice.sendfile],
+  [nr.SYS_clone, "clone", sysThread.clone],
   [nr.SYS_fork, "fork", sysThread.fork],
   [nr.SYS_vfork, "vfork", sysThread.vfork],
   [nr.SYS_execve, "execve", sysThread.execve],
@@ -105,6 +114,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_gettimeofday, "gettimeofday", sysTime.gettimeofday],
   [nr.SYS_getrlimit, "getrlimit", sysRlimit.getrlimit],
   [nr.SYS_getrusage, "getrusage", sysRusage.getrusage],
+  [nr.SYS_sysinfo, "sysinfo", sysSysinfo.sysinfo],
   [nr.SYS_times, "times", sysRusage.times],
   [nr.SYS_getuid, "getuid", sysIdentity.getuid],
   [nr.SYS_getgid, "getgid", sysIdentity.getgid],
@@ -137,14 +147,26 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_sigaltstack, "sigaltstack", sysSignal.sigaltstack],
   [nr.SYS_utime, "utime", sysSetattr.utime],
   [nr.SYS_mknod, "mknod", sysFile.mknod],
+  [nr.SYS_personality, "personality", sysPrctl.personality],
   [nr.SYS_ustat, "ustat", sysStat.ustat],
   [nr.SYS_statfs, "statfs", sysStat.statfs],
   [nr.SYS_fstatfs, "fstatfs", sysStat.fstatfs],
+  [nr.SYS_getpriority, "getpriority", sysSched.getpriority],
+  [nr.SYS_setpriority, "setpriority", sysSched.setpriority],
+  [nr.SYS_sched_setparam, "sched_setparam", sysSched.schedSetparam],
+  [nr.SYS_sched_getparam, "sched_getparam", sysSched.schedGetparam],
+  [nr.SYS_sched_setscheduler, "sched_setscheduler", sysSched.schedSetscheduler],
+  [nr.SYS_sched_getscheduler, "sched_getscheduler", sysSched.schedGetscheduler],
+  [nr.SYS_sched_get_priority_max, "sched_get_priority_max", sysSched.schedGetPriorityMax],
+  [nr.SYS_sched_get_priority_min, "sched_get_priority_min", sysSched.schedGetPriorityMin],
+  [nr.SYS_sched_rr_get_interval, "sched_rr_get_interval", sysSched.schedRrGetInterval],
   [nr.SYS_mlock, "mlock", sysMmap.mlock],
   [nr.SYS_munlock, "munlock", sysMmap.munlock],
   [nr.SYS_mlockall, "mlockall", sysMmap.mlockall],
   [nr.SYS_munlockall, "munlockall", sysMmap.munlockall],
   [nr.SYS_pivot_root, "pivot_root", sysMount.pivotRoot],
+  [nr.SYS_prctl, "prctl", sysPrctl.prctl],
+  [nr.SYS_arch_prctl, "arch_prctl", sysPrctl.archPrctl],
   [nr.SYS_adjtimex, "adjtimex", sysTime.adjtimex],
   [nr.SYS_setrlimit, "setrlimit", sysRlimit.setrlimit],
   [nr.SYS_chroot, "chroot", sysFile.chroot],
@@ -171,6 +193,8 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_tkill, "tkill", sysSignal.tkill],
   [nr.SYS_time, "time", sysTime.time],
   [nr.SYS_futex, "futex", sysFutex.futex],
+  [nr.SYS_sched_setaffinity, "sched_setaffinity", sysSched.schedSetaffinity],
+  [nr.SYS_sched_getaffinity, "sched_getaffinity", sysSched.schedGetaffinity],
   [nr.SYS_epoll_create, "epoll_create", sysEpoll.epollCreate],
   [nr.SYS_getdents64, "getdents64", sysGetdents.getdents64],
   [nr.SYS_set_tid_address, "set_tid_address", sysThread.setTidAddress],
@@ -191,6 +215,8 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_tgkill, "tgkill", sysSignal.tgkill],
   [nr.SYS_utimes, "utimes", sysSetattr.utimes],
   [nr.SYS_waitid, "waitid", sysThread.waitid],
+  [nr.SYS_ioprio_set, "ioprio_set", sysSched.ioprioSet],
+  [nr.SYS_ioprio_get, "ioprio_get", sysSched.ioprioGet],
   [nr.SYS_openat, "openat", sysFile.openat],
   [nr.SYS_mkdirat, "mkdirat", sysFile.mkdirat],
   [nr.SYS_mknodat, "mknodat", sysFile.mknodat],
@@ -209,7 +235,10 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_unshare, "unshare", sysThread.unshare],
   [nr.SYS_set_robust_list, "set_robust_list", sysFutex.setRobustList],
   [nr.SYS_get_robust_list, "get_robust_list", sysFutex.getRobustList],
+  [nr.SYS_splice, "splice", sysSplice.splice],
+  [nr.SYS_tee, "tee", sysSplice.tee],
   [nr.SYS_sync_file_range, "sync_file_range", sysSync.syncFileRange],
+  [nr.SYS_vmsplice, "vmsplice", sysSplice.vmsplice],
   [nr.SYS_utimensat, "utimensat", sysSetattr.utimensat],
   [nr.SYS_epoll_pwait, "epoll_pwait", sysEpoll.epollPwait],
   [nr.SYS_signalfd, "signalfd", sysSignalfd.signalfd],
@@ -222,6 +251,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_eventfd2, "eventfd2", sysEventfd.eventfd2],
   [nr.SYS_epoll_create1, "epoll_create1", sysEpoll.epollCreate1],
   [nr.SYS_dup3, "dup3", sysFile.dup3],
+  [nr.SYS_pipe2, "pipe2", sysPipe.pipe2],
   [nr.SYS_preadv, "preadv", sysReadWrite.preadv],
   [nr.SYS_pwritev, "pwritev", sysReadWrite.pwritev],
   [nr.SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", sysSignal.rtTgsigqueueinfo],
@@ -229,12 +259,17 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_clock_adjtime, "clock_adjtime", sysTime.clockAdjtime],
   [nr.SYS_syncfs, "syncfs", sysSync.syncfs],
   [nr.SYS_setns, "setns", sysThread.setns],
+  [nr.SYS_getcpu, "getcpu", sysSched.getcpu],
+  [nr.SYS_sched_setattr, "sched_setattr", sysSched.schedSetattr],
+  [nr.SYS_sched_getattr, "sched_getattr", sysSched.schedGetattr],
   [nr.SYS_renameat2, "renameat2", sysFile.renameat2],
   [nr.SYS_seccomp, "seccomp", sysSeccomp.seccomp],
   [nr.SYS_getrandom, "getrandom", sysRandom.getrandom],
   [nr.SYS_memfd_create, "memfd_create", sysMemfd.memfdCreate],
   [nr.SYS_execveat, "execveat", sysThread.execveat],
+  [nr.SYS_membarrier, "membarrier", sysSched.membarrier],
   [nr.SYS_mlock2, "mlock2", sysMmap.mlock2],
+  [nr.SYS_copy_file_range, "copy_file_range", sysSplice.copyFileRange],
   [nr.SYS_preadv2, "preadv2", sysReadWrite.preadv2],
   [nr.SYS_pwritev2, "pwritev2", sysReadWrite.pwritev2],
   [nr.SYS_statx, "statx", sysStat.statx],

@@ -1,0 +1,176 @@
+import * as errno from "../../../abi/linux/errno.ts";
+import { SEEK_CUR, SEEK_SET } from "../../../abi/linux/file.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import * as host from "../../../hostsyscall/index.ts";
+import { stateType } from "../../../state/index.ts";
+import type { IOSequence } from "../../usermem/index.ts";
+import { type DirentCallback, FileDescription, type VirtualDentry } from "../../vfs/index.ts";
+import type { GoferDirectory } from "./directory.ts";
+import { check } from "./inode.ts";
+
+/** Above this, the high word of a directory offset makes it inexact as a number. */
+const MAX_EXACT_HIGH = 0x1fffff;
+
+/**
+ * An open directory. Entries come straight from the host's getdents64. Offsets are entry counts: the host's own may be hashes of 63 bits, so
+ * they are recorded as the directory is read, for seekdir(3).
+ */
+export class GoferDirectoryDescription extends FileDescription {
+  static override readonly stateType = stateType(
+    "gofer.DirectoryDescription",
+    ["directory", "index"],
+    ["fd", "dirents", "pending", "atEnd", "offsets"],
+  );
+  readonly directory: GoferDirectory;
+  /** The host descriptor; -1 until entries are asked for. */
+  fd = -1;
+  /** Entries read but not given yet; null when there are none. */
+  dirents: host.HostDirents | null = null;
+  /** The buffer stands at an entry that has not been given. */
+  pending = false;
+  atEnd = false;
+  /** Entries given so far. */
+  index = 0;
+  /** The host's offset behind entry i - 1 is words 2i and 2i+1. */
+  offsets: Uint32Array = new Uint32Array(128);
+
+  constructor(vd: VirtualDentry, flags: number, directory: GoferDirectory) {
+    super(vd, flags);
+    this.directory = directory;
+  }
+
+  override iterDirents(cb: DirentCallback): void {
+    const place = this.vd.dentry;
+    if (!place.hashed && place.deleted) throw linuxerr.ENOENT;
+    if (this.atEnd) return;
+    if (this.fd < 0) {
+      const fd = this.directory.openForReading();
+      check(fd);
+      this.fd = fd;
+    }
+    for (;;) {
+      const d = this.next();
+      if (d === null) return;
+      const name = d.name;
+      let ino = d.ino;
+      if (name === "..") ino = place.parent?.inode.ino ?? this.inode.ino;
+      if (!cb.handle(name, d.type, ino, this.index + 1)) return;
+      this.given(d);
+    }
+  }
+
+  /** The next entry, not yet given; null at the end. */
+  next(): host.HostDirents | null {
+    let d = this.dirents;
+    if (d !== null && (this.pending || d.next())) {
+      this.pending = true;
+      return d;
+    }
+    d ??= this.directory.gofer.acquireDirents();
+    this.dirents = d;
+    const n = d.fill(this.fd);
+    if (n < 0 && n !== -errno.ENOENT) throw linuxerr.fromErrno(-n);
+    if (n > 0 && d.next()) {
+      this.pending = true;
+      return d;
+    }
+    this.atEnd = true;
+    this.dropBuffer();
+    return null;
+  }
+
+  /** The entry has been taken: notes where the next one is. */
+  given(d: host.HostDirents): void {
+    this.pending = false;
+    this.index++;
+    const at = 2 * this.index;
+    if (at + 1 >= this.offsets.length) {
+      const more = new Uint32Array(this.offsets.length * 2);
+      more.set(this.offsets);
+      this.offsets = more;
+    }
+    const w = d.at >> 2;
+    this.offsets[at] = d.words[w + 2] ?? 0;
+    this.offsets[at + 1] = d.words[w + 3] ?? 0;
+  }
+
+  dropBuffer(): void {
+    if (this.dirents !== null) this.directory.gofer.releaseDirents(this.dirents);
+    this.dirents = null;
+    this.pending = false;
+  }
+
+  override seek(offset: number, whence: number): number {
+    let to = offset;
+    if (whence === SEEK_CUR) to += this.index;
+    else if (whence !== SEEK_SET) throw linuxerr.EINVAL;
+    if (to < 0) throw linuxerr.EINVAL;
+    if (to === this.index && to !== 0) return to;
+    const known = this.index;
+    this.dropBuffer();
+    this.atEnd = false;
+    this.index = to;
+    if (this.fd < 0 && to === 0) return 0;
+    if (2 * to + 1 >= this.offsets.length || (to > known && !this.recorded(to))) {
+      // Never been there.
+      this.atEnd = true;
+      return to;
+    }
+    if (this.fd < 0) return to;
+    const high = this.offsets[2 * to + 1] ?? 0;
+    const low = this.offsets[2 * to] ?? 0;
+    if (to === 0) check(host.lseek(this.fd, 0, SEEK_SET));
+    else if (high <= MAX_EXACT_HIGH) check(host.lseek(this.fd, high * 4294967296 + low, SEEK_SET));
+    else this.readUpTo(to, low, high);
+    return to;
+  }
+
+  /** Whether the directory was read as far as entry `index` before. */
+  recorded(index: number): boolean {
+    return (this.offsets[2 * index] ?? 0) !== 0 || (this.offsets[2 * index + 1] ?? 0) !== 0;
+  }
+
+  /** Starts over and reads until behind the entry whose offset is given, or as many entries when it has gone. */
+  readUpTo(index: number, low: number, high: number): void {
+    for (let pass = 0; pass < 2; pass++) {
+      this.dropBuffer();
+      this.atEnd = false;
+      check(host.lseek(this.fd, 0, SEEK_SET));
+      let n = 0;
+      for (let d = this.next(); d !== null; d = this.next()) {
+        const w = d.at >> 2;
+        this.pending = false;
+        n++;
+        if (d.words[w + 2] === low && d.words[w + 3] === high) return;
+        if (pass === 1 && n === index) return;
+      }
+    }
+  }
+
+  override position(): number {
+    return this.index;
+  }
+
+  override canSeek(): boolean {
+    return true;
+  }
+
+  override read(_dst: IOSequence): number {
+    throw linuxerr.EISDIR;
+  }
+
+  override pread(_dst: IOSequence, _offset: number): number {
+    throw linuxerr.EISDIR;
+  }
+
+  override sync(): void {
+    this.inode.sync();
+  }
+
+  override release(): void {
+    this.dropBuffer();
+    if (this.fd >= 0) host.close(this.fd);
+    this.fd = -1;
+    super.release();
+  }
+}

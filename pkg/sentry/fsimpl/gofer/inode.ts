@@ -1,0 +1,390 @@
+import * as errno from "../../../abi/linux/errno.ts";
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_NOFOLLOW, O_PATH } from "../../../abi/linux/file.ts";
+import { S_IFLNK, S_IFMT, UTIME_OMIT } from "../../../abi/linux/stat.ts";
+import {
+  XATTR_SECURITY_CAPABILITY,
+  XATTR_SIZE_MAX,
+  XATTR_TRUSTED_PREFIX,
+  XATTR_USER_PREFIX,
+} from "../../../abi/linux/xattr.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import * as host from "../../../hostsyscall/index.ts";
+import type { StateType } from "../../../state/index.ts";
+import { stateType } from "../../../state/index.ts";
+import { fillStatx } from "../../fsutil/index.ts";
+import type { Credentials } from "../../kernel/auth/index.ts";
+import {
+  ATTR_ATIME,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_SIZE,
+  ATTR_UID,
+  type Dentry,
+  Inode,
+  type SetStatOptions,
+  type Statx,
+} from "../../vfs/index.ts";
+import type { GoferFilesystem } from "./gofer.ts";
+
+/** Other names of a file that are remembered; more are found again by lookups. */
+const MAX_OTHER_NAMES = 8;
+
+/** A name of a file in a directory. */
+export class GoferLocation {
+  static readonly stateType = stateType("gofer.Location", ["parent", "name"]);
+  readonly parent: GoferInode;
+  readonly name: string;
+
+  constructor(parent: GoferInode, name: string) {
+    this.parent = parent;
+    this.name = name;
+  }
+}
+
+/**
+ * A host file of any type, known by the host's device and inode number, so that hard links share one. It knows a name by which it can be
+ * reached and reopened; a file without names (unlinked while in use) keeps a descriptor.
+ */
+export abstract class GoferInode extends Inode {
+  static override readonly stateType: StateType = stateType(
+    "gofer.Inode",
+    ["gofer", "hostDev", "inoLow", "inoHigh", "location", "otherNames", "fileMode", "kuid", "kgid", "device"],
+    ["attributes", "attributesValid", "controlFD"],
+  );
+  readonly gofer: GoferFilesystem;
+  /** The host's st_dev. */
+  readonly hostDev: number;
+  readonly inoLow: number;
+  readonly inoHigh: number;
+  /** Where it was seen last; null for the root and for files without a name. */
+  location: GoferLocation | null = null;
+  /** Further hard links that were seen. */
+  otherNames: GoferLocation[] | null = null;
+  /** As last seen, like the three below. */
+  fileMode: number;
+  kuid: number;
+  kgid: number;
+  device: number;
+  /** All attributes, kept when the mount is exclusive. */
+  attributes: host.HostStat | null = null;
+  attributesValid = false;
+  /** An O_PATH descriptor of a file that may have no name any more; -1: none. */
+  controlFD = -1;
+
+  constructor(fs: GoferFilesystem, st: host.HostStat) {
+    super(fs, st.ino);
+    this.gofer = fs;
+    this.hostDev = st.dev;
+    this.inoLow = st.inoLow;
+    this.inoHigh = st.inoHigh;
+    this.fileMode = st.mode;
+    this.kuid = st.uid;
+    this.kgid = st.gid;
+    this.device = st.rdev;
+  }
+
+  override mode(): number {
+    return this.fileMode;
+  }
+
+  override uid(): number {
+    return this.kuid;
+  }
+
+  override gid(): number {
+    return this.kgid;
+  }
+
+  override rdev(): number {
+    return this.device;
+  }
+
+  // ---- identity and attributes
+
+  /** Whether the host's answer is about this file. */
+  matches(st: host.HostStat): boolean {
+    return (
+      st.inoLow === this.inoLow &&
+      st.inoHigh === this.inoHigh &&
+      st.dev === this.hostDev &&
+      (st.mode & S_IFMT) === (this.fileMode & S_IFMT)
+    );
+  }
+
+  /** Takes over fresh attributes. */
+  seen(st: host.HostStat): void {
+    this.fileMode = st.mode;
+    this.kuid = st.uid;
+    this.kgid = st.gid;
+    if (!this.gofer.exclusive) return;
+    this.attributes ??= new host.HostStat();
+    this.attributes.words.set(st.words);
+    this.attributesValid = true;
+  }
+
+  /** The file was, or may have been, changed through this filesystem. */
+  changed(): void {
+    this.attributesValid = false;
+    if (this.gofer.statOwner === this) this.gofer.statOwner = null;
+  }
+
+  /** A host descriptor of the file that happens to be open, or -1. */
+  anyFD(): number {
+    return this.controlFD;
+  }
+
+  /** A host descriptor to reach the children by: good until two more were asked for. A negative errno when there is none. */
+  directoryFD(): number {
+    return -errno.ENOTDIR;
+  }
+
+  /** Asks the host for the attributes, into gofer.hostStat: 0 or a negative errno. */
+  fetch(): number {
+    const st = this.gofer.hostStat;
+    this.gofer.statOwner = null;
+    const fd = this.anyFD();
+    let r: number;
+    if (fd >= 0) r = host.fstat(fd, st);
+    else {
+      const at = this.location;
+      if (at === null) return -errno.ESTALE;
+      const dirFD = at.parent.directoryFD();
+      if (dirFD < 0) return dirFD;
+      r = host.fstatat(dirFD, at.name, st, AT_SYMLINK_NOFOLLOW);
+      if (r >= 0 && !this.matches(st)) return -errno.ESTALE;
+    }
+    if (r >= 0) this.seen(st);
+    return r;
+  }
+
+  override stat(out: Statx): void {
+    const fs = this.gofer;
+    if (this.attributesValid && this.attributes !== null) {
+      fillStatx(out, this.attributes, fs.deviceOf(this.hostDev));
+      return;
+    }
+    // The walk that led here has just asked; a file's entry is always asked for, a directory may have been reached by "..".
+    if (fs.statOwner !== this || fs.vfs.walkersInUse === 0 || this.isDir()) {
+      const r = this.fetch();
+      if (r < 0) throw linuxerr.fromErrno(-r);
+    }
+    fs.statOwner = null;
+    fillStatx(out, fs.hostStat, fs.deviceOf(this.hostDev));
+  }
+
+  override revalidate(d: Dentry): boolean {
+    const dir = d.parent?.inode;
+    if (!(dir instanceof GoferInode)) return true;
+    const st = this.gofer.hostStat;
+    this.gofer.statOwner = null;
+    const dirFD = dir.directoryFD();
+    if (dirFD < 0 || host.fstatat(dirFD, d.name, st, AT_SYMLINK_NOFOLLOW) < 0 || !this.matches(st)) return false;
+    this.seen(st);
+    this.gofer.statOwner = this;
+    this.setLocation(dir, d.name);
+    return true;
+  }
+
+  /** Links as the host counts them now. */
+  linkCount(): number {
+    return this.fetch() < 0 ? 0 : this.gofer.hostStat.nlink;
+  }
+
+  override linkRefused(): boolean {
+    return this.location === null && this.linkCount() === 0;
+  }
+
+  // ---- names
+
+  /** The file was seen under this name. */
+  setLocation(parent: GoferInode, name: string): void {
+    const at = this.location;
+    if (at !== null) {
+      if (at.parent === parent && at.name === name) return;
+      if (this.isDir()) this.otherNames = null;
+      else {
+        this.otherNames = this.otherNames?.filter((l) => l.parent !== parent || l.name !== name) ?? [];
+        if (this.otherNames.length < MAX_OTHER_NAMES) this.otherNames.push(at);
+      }
+    }
+    this.location = new GoferLocation(parent, name);
+  }
+
+  /** The name is gone. */
+  dropLocation(parent: GoferInode, name: string): void {
+    const others = this.otherNames?.filter((l) => l.parent !== parent || l.name !== name) ?? null;
+    const at = this.location;
+    if (at !== null && at.parent === parent && at.name === name) this.location = others?.pop() ?? null;
+    this.otherNames = others !== null && others.length > 0 ? others : null;
+    this.changed();
+  }
+
+  /** A name is about to go. What somebody holds must stay reachable: keeps a descriptor when `held`. */
+  prepareUnlink(held: boolean): void {
+    if (!held || this.anyFD() >= 0) return;
+    this.controlFD = this.openLocation(O_PATH);
+    if (this.controlFD < 0) this.controlFD = -1;
+  }
+
+  /** Opens the file anew by its name: a descriptor, or a negative errno. ESTALE when another file has taken the name. */
+  openLocation(flags: number): number {
+    const at = this.location;
+    if (at === null) return -errno.ENOENT;
+    const dirFD = at.parent.directoryFD();
+    if (dirFD < 0) return dirFD;
+    const fd = this.gofer.openat(dirFD, at.name, flags | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0) return fd;
+    const st = this.gofer.hostStat;
+    this.gofer.statOwner = null;
+    const r = host.fstat(fd, st);
+    if (r >= 0 && this.matches(st)) return fd;
+    host.close(fd);
+    return r < 0 ? r : -errno.ESTALE;
+  }
+
+  // ---- changes of attributes
+
+  override setStat(opts: SetStatOptions, _creds: Credentials): void {
+    this.changed();
+    if ((opts.mask & ATTR_SIZE) !== 0) this.truncate(opts.size);
+    if ((opts.mask & (ATTR_UID | ATTR_GID)) !== 0) {
+      const uid = (opts.mask & ATTR_UID) !== 0 ? opts.uid : -1;
+      const gid = (opts.mask & ATTR_GID) !== 0 ? opts.gid : -1;
+      this.changeOwner(uid, gid);
+      if (uid !== -1) this.kuid = uid;
+      if (gid !== -1) this.kgid = gid;
+    }
+    if ((opts.mask & ATTR_MODE) !== 0) {
+      this.changeMode(opts.mode);
+      this.fileMode = (this.fileMode & S_IFMT) | opts.mode;
+    }
+    // A truncation has set the times to now, which is all that can be meant along with it.
+    if ((opts.mask & ATTR_SIZE) === 0 && (opts.mask & (ATTR_ATIME | ATTR_MTIME)) !== 0) this.changeTimes(opts);
+  }
+
+  /** Sets the size; regular files only. */
+  truncate(_size: number): void {
+    throw linuxerr.EINVAL;
+  }
+
+  changeOwner(uid: number, gid: number): void {
+    const fd = this.anyFD();
+    if (fd >= 0) {
+      check(host.fchownat(fd, "", uid, gid, AT_EMPTY_PATH));
+      return;
+    }
+    const at = this.needLocation();
+    check(host.fchownat(this.needParentFD(at), at.name, uid, gid, AT_SYMLINK_NOFOLLOW));
+  }
+
+  changeTimes(opts: SetStatOptions): void {
+    const a = (opts.mask & ATTR_ATIME) !== 0;
+    const m = (opts.mask & ATTR_MTIME) !== 0;
+    const aNsec = a ? opts.atimeNsec : UTIME_OMIT;
+    const mNsec = m ? opts.mtimeNsec : UTIME_OMIT;
+    const fd = this.anyFD();
+    if (fd >= 0) {
+      check(host.utimensat(fd, "", opts.atimeSec, aNsec, opts.mtimeSec, mNsec, AT_EMPTY_PATH));
+      return;
+    }
+    const at = this.needLocation();
+    const dirFD = this.needParentFD(at);
+    check(host.utimensat(dirFD, at.name, opts.atimeSec, aNsec, opts.mtimeSec, mNsec, AT_SYMLINK_NOFOLLOW));
+  }
+
+  changeMode(mode: number): void {
+    const any = this.anyFD();
+    let r: number;
+    if (any >= 0) r = host.fchmodat2(any, "", mode, AT_EMPTY_PATH);
+    else {
+      const at = this.needLocation();
+      r = host.fchmodat2(this.needParentFD(at), at.name, mode, AT_SYMLINK_NOFOLLOW);
+    }
+    // Hosts before Linux 6.6 only change the mode of what is open.
+    if (r === -errno.ENOSYS) r = this.withDescriptor((fd) => host.fchmod(fd, mode));
+    check(r);
+  }
+
+  needLocation(): GoferLocation {
+    if (this.location === null) throw linuxerr.ENOENT;
+    return this.location;
+  }
+
+  needParentFD(at: GoferLocation): number {
+    const fd = at.parent.directoryFD();
+    if (fd < 0) throw linuxerr.fromErrno(-fd);
+    return fd;
+  }
+
+  /** Calls with a descriptor that is open for more than its path; EOPNOTSUPP for types that cannot be opened. */
+  withDescriptor<T>(_use: (fd: number) => T): T {
+    throw linuxerr.EOPNOTSUPP;
+  }
+
+  override sync(): void {}
+
+  // ---- extended attributes
+
+  override getXattr(name: string, _creds: Credentials): string | number {
+    if (!isStored(name)) return -errno.EOPNOTSUPP;
+    if (!this.canHaveXattr()) return -errno.ENODATA;
+    const buf = this.gofer.xattrBuffer();
+    const n = this.withDescriptor((fd) => host.fgetxattr(fd, name, buf));
+    return n < 0 ? n : host.byteString(buf, 0, n);
+  }
+
+  override setXattr(name: string, value: string, flags: number, _creds: Credentials): void {
+    if (!isStored(name) || !this.canHaveXattr()) throw linuxerr.EOPNOTSUPP;
+    if (value.length > XATTR_SIZE_MAX) throw linuxerr.E2BIG;
+    this.changed();
+    const bytes = Buffer.from(value, "latin1");
+    this.withDescriptor((fd) => check(host.fsetxattr(fd, name, bytes, flags)));
+  }
+
+  override listXattr(_creds: Credentials): string[] {
+    if (!this.canHaveXattr()) return [];
+    const buf = this.gofer.xattrBuffer();
+    const n = this.withDescriptor((fd) => host.flistxattr(fd, buf));
+    if (n === -errno.EOPNOTSUPP) return [];
+    if (n < 0) throw linuxerr.fromErrno(-n);
+    const names = host.byteString(buf, 0, n).split("\0");
+    return names.filter(isStored);
+  }
+
+  override removeXattr(name: string, _creds: Credentials): void {
+    if (!isStored(name) || !this.canHaveXattr()) throw linuxerr.EOPNOTSUPP;
+    this.changed();
+    this.withDescriptor((fd) => check(host.fremovexattr(fd, name)));
+  }
+
+  /** Only what can be opened can be asked. */
+  canHaveXattr(): boolean {
+    return false;
+  }
+
+  // ---- lifetime
+
+  override release(): void {
+    this.gofer.forget(this);
+    if (this.controlFD >= 0) host.close(this.controlFD);
+    this.controlFD = -1;
+    if (this.gofer.statOwner === this) this.gofer.statOwner = null;
+  }
+
+  override readlink(): string {
+    throw (this.fileMode & S_IFMT) === S_IFLNK ? linuxerr.EIO : linuxerr.EINVAL;
+  }
+}
+
+/** Throws the error of a host call, if it is one. */
+export function check(r: number): void {
+  if (r < 0) throw linuxerr.fromErrno(-r);
+}
+
+/** The extended attributes that are the host's to keep. Labels and access control lists of the host are not the guest's. */
+function isStored(name: string): boolean {
+  return (
+    name.startsWith(XATTR_USER_PREFIX) || name.startsWith(XATTR_TRUSTED_PREFIX) || name === XATTR_SECURITY_CAPABILITY
+  );
+}

@@ -1,0 +1,32 @@
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import * as host from "../../../hostsyscall/index.ts";
+import { stateType } from "../../../state/index.ts";
+import { GoferInode } from "./inode.ts";
+
+/** A symbolic link. */
+export class GoferSymlink extends GoferInode {
+  static override readonly stateType = stateType("gofer.Symlink", [], ["target"]);
+  /** Kept when the mount is exclusive; a link's target never changes, but another link may take the host's inode number. */
+  target: string | null = null;
+
+  override readlink(): string {
+    if (this.target !== null) return this.target;
+    let r: string | number;
+    if (this.controlFD >= 0) r = host.readlinkat(this.controlFD, "");
+    else {
+      const at = this.needLocation();
+      r = host.readlinkat(this.needParentFD(at), at.name);
+    }
+    if (typeof r === "number") throw linuxerr.fromErrno(-r);
+    if (this.gofer.exclusive) this.target = r;
+    return r;
+  }
+}
+
+/**
+ * A FIFO, socket or device node. Nothing of the host's is opened through one: FIFOs lead to pipes of the sandbox, device numbers to its own
+ * devices, and the rest is ENXIO.
+ */
+export class GoferSpecialFile extends GoferInode {
+  static override readonly stateType = stateType("gofer.SpecialFile", []);
+}

@@ -16,6 +16,7 @@ import { type Features, featuresFromAuxv } from "../../pkg/sentry/loader/index.t
 import { MemoryFile } from "../../pkg/sentry/pgalloc/index.ts";
 import type { Platform } from "../../pkg/sentry/platform/platform.ts";
 import { loadSystrapNative, SystrapPlatform } from "../../pkg/sentry/platform/systrap/index.ts";
+import { Strace } from "../../pkg/sentry/strace/index.ts";
 import { syscallTable } from "../../pkg/sentry/syscalls/linux/table.ts";
 import { Timekeeper } from "../../pkg/sentry/time/index.ts";
 import { type MountNamespace, PathOperation, VirtualFilesystem } from "../../pkg/sentry/vfs/index.ts";
@@ -86,6 +87,7 @@ export class Loader {
   readonly features: Features;
   readonly memoryFile: MemoryFile;
   readonly platform: Platform;
+  readonly timekeeper: Timekeeper = new Timekeeper();
   readonly watchdog: Watchdog;
   kernel: Kernel | null = null;
 
@@ -95,6 +97,7 @@ export class Loader {
     this.features = readFeatures();
     this.memoryFile = new MemoryFile();
     this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log);
+    this.timekeeper.watchClockChanges(this.platform);
     this.watchdog = new Watchdog({ logFD: FD.log });
     const r = this.watchdog.start();
     if (r < 0) throw new Error(`boot: watchdog: ${linuxerr.nameOf(-r)}`);
@@ -109,7 +112,7 @@ export class Loader {
   start(): void {
     const spec = this.spec;
     const users = newRootUserNamespace();
-    const timekeeper = new Timekeeper();
+    const { timekeeper } = this;
     const vfs = new VirtualFilesystem(timekeeper);
     const kernel = new Kernel({
       platform: this.platform,
@@ -129,6 +132,7 @@ export class Loader {
     this.kernel = kernel;
     vfs.taskSource = kernel;
     kernel.heartbeat = new WatchdogHeartbeat(this.watchdog);
+    if (spec.strace) kernel.strace = new Strace(this.log);
     const root = newRootCredentials(users);
     registerFilesystems(kernel);
     const mounts = makeMounts(kernel, root, spec);

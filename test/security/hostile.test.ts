@@ -8,12 +8,23 @@ import { alive, allGone, runsc, start, statusField } from "./processes.ts";
 const work = mkdtempSync(join(tmpdir(), "runsc-hostile-"));
 const program = join(work, "hostile");
 beforeAll(() => {
-  const r = Bun.spawnSync(["cc", "-O1", "-static", "-o", program, join(import.meta.dir, "hostile.c")]);
+  const r = Bun.spawnSync(["cc", "-O1", "-static", "-pthread", "-o", program, join(import.meta.dir, "hostile.c")]);
   if (r.exitCode !== 0) throw new Error(r.stderr.toString());
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-for (const attack of ["scribble", "jump"]) {
+const ATTACKS = [
+  "scribble_zeros",
+  "scribble_ones",
+  "scribble_random",
+  "race_frames",
+  "jump_into_stub",
+  "odd_calls",
+  "map_over_stub",
+  "fuzz_calls",
+];
+
+for (const attack of ATTACKS) {
   test(attack, async () => {
     const neighbour = await start("echo up; i=0; while :; do i=$((i+1)); sleep 0.05; done");
     const log = join(work, `${attack}.log`);
@@ -27,6 +38,7 @@ for (const attack of ["scribble", "jump"]) {
     const code = await p.exited;
     // Killed by the time limit would mean that it hung our side.
     expect(p.signalCode).toBe(null);
+    expect(await new Response(p.stdout).text()).toBe(`${attack}: over\ncanary alive\n`);
     const stderr = await new Response(p.stderr).text();
     // The guest may die of a signal of its own making; the sandbox process may not fail.
     expect(stderr).not.toContain("sandbox");

@@ -1,4 +1,12 @@
-import { SA_ONSTACK, SA_RESTORER, SA_SIGINFO, SIGINFO_SIZE, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK } from "../../abi/linux/signal.ts";
+import {
+  SA_ONSTACK,
+  SA_RESTORER,
+  SA_SIGINFO,
+  SIGINFO_SIZE,
+  SS_AUTODISARM,
+  SS_DISABLE,
+  SS_ONSTACK,
+} from "../../abi/linux/signal.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import {
   REG_COUNT,
@@ -55,16 +63,7 @@ const EFLAGS_RF = 0x10000;
 const EFLAGS_AC = 0x40000;
 /** What a guest may change by sigreturn (FIX_EFLAGS). */
 const EFLAGS_USER =
-  EFLAGS_AC |
-  EFLAGS_OF |
-  EFLAGS_DF |
-  EFLAGS_TF |
-  EFLAGS_SF |
-  EFLAGS_ZF |
-  EFLAGS_AF |
-  EFLAGS_PF |
-  EFLAGS_CF |
-  EFLAGS_RF;
+  EFLAGS_AC | EFLAGS_OF | EFLAGS_DF | EFLAGS_TF | EFLAGS_SF | EFLAGS_ZF | EFLAGS_AF | EFLAGS_PF | EFLAGS_CF | EFLAGS_RF;
 
 /** An alternate signal stack as sigaltstack(2) stored it. */
 export interface AltStack {

@@ -93,7 +93,7 @@ export class FDTable {
 
   /** The lowest free descriptor >= minFD. */
   lowestFree(minFD: number): number {
-    let fd = minFD > this.next ? minFD : this.next;
+    let fd = Math.max(minFD, this.next);
     for (;;) {
       const b = this.blocks[fd >>> BLOCK_SHIFT];
       if (b === undefined || b === null) return fd;

@@ -3,6 +3,10 @@
  * hangs off one Kernel and belongs to the sentry's one thread. Tasks may be touched whenever the sentry runs; the registers of a task only
  * while its context is stopped with them (platform.Context). Import from here, or from single files inside this package.
  */
+
+export { Timer, type TimerListener, TimerQueue } from "../time/index.ts";
+export { FDTable } from "./fd_table.ts";
+export { FSContext } from "./fs_context.ts";
 export {
   type CreateProcessArgs,
   type Heartbeat,
@@ -13,8 +17,6 @@ export {
   type SyscallEntry,
   type SyscallTracer,
 } from "./kernel.ts";
-export { FDTable } from "./fd_table.ts";
-export { FSContext } from "./fs_context.ts";
 export { SentryPanic } from "./panic.ts";
 export { PendingSignals, type SignalTimer } from "./pending_signals.ts";
 export { PIDNamespace } from "./pid_namespace.ts";
@@ -43,5 +45,4 @@ export {
 } from "./task.ts";
 export { TaskSet } from "./task_set.ts";
 export { EventGroupExit, type GroupTimers, ThreadGroup, Usage } from "./thread_group.ts";
-export { Timer, type TimerListener, TimerQueue } from "./timer_queue.ts";
 export { UTSNamespace } from "./uts_namespace.ts";

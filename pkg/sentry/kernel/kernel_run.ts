@@ -1,7 +1,7 @@
-import { TaskExitDead } from "./task.ts";
 import type { Kernel } from "./kernel.ts";
 import type { RunState } from "./run_state.ts";
 import type { Task } from "./task.ts";
+import { TaskExitDead } from "./task.ts";
 
 /** Tasks run and timers expired per turn, so that neither starves the other or the platform. */
 const TASKS_PER_TURN = 64;

@@ -1,8 +1,8 @@
 import * as linux from "../../abi/linux/signal.ts";
 import { stateType } from "../../state/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
-import * as sigset from "./signal_set.ts";
 import type { SignalQuota } from "./signal_quota.ts";
+import * as sigset from "./signal_set.ts";
 
 /** One queued signal, in a singly linked list per signal number. */
 export class QueuedSignal {

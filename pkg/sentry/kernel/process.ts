@@ -1,16 +1,10 @@
 import { O_RDONLY } from "../../abi/linux/file.ts";
-import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import { loadProgram } from "../loader/index.ts";
+import { LinuxError } from "../../errors/linuxerr/index.ts";
 import type { LimitSet } from "../limits/index.ts";
+import { loadProgram } from "../loader/index.ts";
 import { MemoryManager } from "../mm/index.ts";
-import {
-  type Context,
-  type ContextOwner,
-  REG_EFLAGS,
-  REG_RIP,
-  REG_RSP,
-} from "../platform/platform.ts";
+import { type Context, type ContextOwner, REG_EFLAGS, REG_RIP, REG_RSP } from "../platform/platform.ts";
 import { type FileDescription, PathOperation, type VirtualDentry } from "../vfs/index.ts";
 import { FSContext } from "./fs_context.ts";
 import type { CreateProcessArgs, Kernel } from "./kernel.ts";

@@ -31,7 +31,10 @@ export class RealIntervalTimer implements AlarmOwner, SignalTimer {
     return info;
   }
 
-  signalRejected(): void {}
+  /** Somebody else's SIGALRM is pending: try again an interval later. One that is ignored stops the timer, as on Linux. */
+  signalRejected(): void {
+    if (this.threadGroup.pending.has(SIGALRM)) this.alarm.forward(0);
+  }
 }
 
 /** ITIMER_VIRTUAL and ITIMER_PROF. User and system time are not told apart: both count all CPU time. */

@@ -12,7 +12,13 @@ export interface ControllingTerminal {
 
 /** A session: process groups that share a controlling terminal (credentials(7)). */
 export class Session {
-  static readonly stateType = stateType("kernel.Session", ["leader", "ids", "processGroups", "controllingTTY", "foreground"]);
+  static readonly stateType = stateType("kernel.Session", [
+    "leader",
+    "ids",
+    "processGroups",
+    "controllingTTY",
+    "foreground",
+  ]);
   readonly leader: ThreadGroup;
   /** Its id in each PID namespace that sees it. */
   readonly ids: Map<PIDNamespace, number> = new Map();

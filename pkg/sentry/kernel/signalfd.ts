@@ -138,6 +138,10 @@ export class SignalFileDescription extends FileDescription {
 
 function isFault(sig: number): boolean {
   return (
-    sig === linux.SIGSEGV || sig === linux.SIGBUS || sig === linux.SIGFPE || sig === linux.SIGILL || sig === linux.SIGTRAP
+    sig === linux.SIGSEGV ||
+    sig === linux.SIGBUS ||
+    sig === linux.SIGFPE ||
+    sig === linux.SIGILL ||
+    sig === linux.SIGTRAP
   );
 }

@@ -16,7 +16,19 @@ export class SyscallScratch {
   static readonly stateType = stateType(
     "kernel.SyscallScratch",
     [],
-    ["bytes", "view", "words", "statx", "setStat", "statfs", "transferIO", "transferSequence", "epollWords", "epollBytes", "epollReported"],
+    [
+      "bytes",
+      "view",
+      "words",
+      "statx",
+      "setStat",
+      "statfs",
+      "transferIO",
+      "transferSequence",
+      "epollWords",
+      "epollBytes",
+      "epollReported",
+    ],
   );
   readonly bytes: Uint8Array = new Uint8Array(SCRATCH_SIZE);
   readonly view: DataView = new DataView(this.bytes.buffer);

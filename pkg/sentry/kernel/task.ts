@@ -4,20 +4,17 @@ import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
 import type { Entry, EventListener } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
+import type { LimitSet } from "../limits/index.ts";
 import type { MemoryManager } from "../mm/index.ts";
-import {
-  type Context,
-  type ContextOwner,
-  EventSyscall,
-  type EventKind,
-} from "../platform/platform.ts";
+import { type Context, type ContextOwner, EventFault, type EventKind, EventSyscall } from "../platform/platform.ts";
+import { Timer, type TimerListener } from "../time/index.ts";
 import { IOSequence } from "../usermem/index.ts";
 import type { FileDescription, MountNamespace } from "../vfs/index.ts";
 import type { Credentials } from "./auth/index.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FSContext } from "./fs_context.ts";
 import type { Kernel } from "./kernel.ts";
-import type { LimitSet } from "../limits/index.ts";
+import { runTask } from "./kernel_run.ts";
 import { PendingSignals } from "./pending_signals.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import type { RunState } from "./run_state.ts";
@@ -29,7 +26,6 @@ import { runApp } from "./task_run.ts";
 import { forceSignal, sendTaskSignal, setSignalMask } from "./task_signals.ts";
 import { serveSyscall } from "./task_syscall.ts";
 import { ThreadGroup, type Usage } from "./thread_group.ts";
-import { Timer, type TimerListener } from "./timer_queue.ts";
 import type { UTSNamespace } from "./uts_namespace.ts";
 
 /** Task.exitState: runs. */
@@ -324,8 +320,7 @@ export class Task implements ContextOwner, EventListener {
       i++;
     }
     this.threadGroup =
-      c.threadGroup ??
-      new ThreadGroup(c.kernel, c.pidNamespace, this, c.processGroup, c.signalHandlers, c.limits);
+      c.threadGroup ?? new ThreadGroup(c.kernel, c.pidNamespace, this, c.processGroup, c.signalHandlers, c.limits);
     this.threadGroup.tasks.add(this);
     this.threadGroup.liveTasks++;
     this.context.owner = this;
@@ -335,17 +330,16 @@ export class Task implements ContextOwner, EventListener {
 
   // ---- events
 
-  /** The platform stopped our context: serve the call at once when it is an ordinary one, else queue. */
+  /** The platform stopped our context: ordinary calls and faults are served at once, the rest is queued. */
   platformEvent(ctx: Context): void {
     const k = this.kernel;
     if (ctx !== this.context) return;
     this.stops++;
     const event: EventKind = ctx.event;
-    if (event === EventSyscall && !this.queued && this.stopCount === 0 && k.pauseCount === 0 && this.runState === runApp) {
-      serveSyscall(this, ctx);
-    } else {
-      k.schedule(this);
-    }
+    const free = !this.queued && this.stopCount === 0 && k.pauseCount === 0 && this.runState === runApp;
+    if (free && event === EventSyscall) serveSyscall(this, ctx);
+    else if (free && event === EventFault) runTask(k, this);
+    else k.schedule(this);
   }
 
   /** A waiter entry whose listener is this task fired. */
@@ -409,10 +403,7 @@ export class Task implements ContextOwner, EventListener {
     const p = this.pending;
     const g = this.threadGroup.pending;
     return (
-      ((p.lo | g.lo) & ~this.maskLo) !== 0 ||
-      ((p.hi | g.hi) & ~this.maskHi) !== 0 ||
-      this.killed ||
-      this.stopPending
+      ((p.lo | g.lo) & ~this.maskLo) !== 0 || ((p.hi | g.hi) & ~this.maskHi) !== 0 || this.killed || this.stopPending
     );
   }
 
@@ -560,7 +551,7 @@ export class Task implements ContextOwner, EventListener {
 
   /** The task's IOSequence over one range; the length is cut to MAX_RW_COUNT. EFAULT when the range leaves user space. */
   singleIOSequence(addr: number, len: number): IOSequence {
-    const n = len > MAX_RW_COUNT ? MAX_RW_COUNT : len;
+    const n = Math.min(len, MAX_RW_COUNT);
     if (addr + n > TASK_SIZE_MAX) throw linuxerr.EFAULT;
     return this.ioSequence.setSingle(this.mm, addr, n);
   }

@@ -5,14 +5,16 @@ import { RLIMIT_NOFILE, RLIMIT_NPROC } from "../../abi/linux/rlimit.ts";
 import { SCHED_NORMAL } from "../../abi/linux/sched.ts";
 import { SIGCHLD } from "../../abi/linux/signal.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
+import { stateType } from "../../state/index.ts";
 import { copyRegisters } from "../arch/index.ts";
+import type { LimitSet } from "../limits/index.ts";
 import type { MemoryManager } from "../mm/index.ts";
 import { type Context, REG_FS_BASE, REG_RAX, REG_RSP } from "../platform/platform.ts";
-import type { LimitSet } from "../limits/index.ts";
-import { newPIDFD, reservePIDFD } from "./pidfd.ts";
 import { PIDNamespace } from "./pid_namespace.ts";
+import { newPIDFD, reservePIDFD } from "./pidfd.ts";
+import { updateCPULimit } from "./process_timers.ts";
 import type { RunState } from "./run_state.ts";
-import { Task, TASK_SIZE_MAX } from "./task.ts";
+import { TASK_SIZE_MAX, Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
 import { runInterrupt } from "./task_run.ts";
 import type { UTSNamespace } from "./uts_namespace.ts";
@@ -248,6 +250,7 @@ function inheritGroup(t: Task, child: Task, a: CloneArgs): void {
     child.pidNamespace.init = tg;
     tg.unkillable = true;
   }
+  updateCPULimit(tg);
 }
 
 /** Stores a tid; Linux ignores bad pointers here. */
@@ -261,6 +264,7 @@ function tryStore(t: Task, addr: number, tid: number): void {
 
 /** The parent of a vfork child: waits until that execs or exits; only a fatal signal gets through. */
 class RunVforkWait implements RunState {
+  static readonly stateType = stateType("kernel.RunVforkWait", ["name"]);
   readonly name = "vfork-wait";
 
   execute(t: Task): RunState | null {
@@ -279,7 +283,7 @@ class RunVforkWait implements RunState {
 export const runVforkWait: RunState = new RunVforkWait();
 
 /** fork(2). */
-export const FORK_ARGS: CloneArgs = {
+export const FORK_ARGS: Readonly<CloneArgs> = {
   flags: 0,
   flagsHi: 0,
   exitSignal: SIGCHLD,
@@ -292,4 +296,4 @@ export const FORK_ARGS: CloneArgs = {
 };
 
 /** vfork(2). */
-export const VFORK_ARGS: CloneArgs = { ...FORK_ARGS, flags: linux.CLONE_VFORK | linux.CLONE_VM };
+export const VFORK_ARGS: Readonly<CloneArgs> = { ...FORK_ARGS, flags: linux.CLONE_VFORK | linux.CLONE_VM };

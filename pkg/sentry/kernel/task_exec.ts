@@ -1,13 +1,13 @@
 import * as errno from "../../abi/linux/errno.ts";
-import * as linux from "../../abi/linux/signal.ts";
 import { ADDR_NO_RANDOMIZE } from "../../abi/linux/prctl.ts";
+import * as linux from "../../abi/linux/signal.ts";
 import { stateType } from "../../state/index.ts";
 import { type LoadArgs, type LoadedProgram, loadProgram } from "../loader/index.ts";
 import type { MemoryManager } from "../mm/index.ts";
 import { type Context, REG_EFLAGS, REG_RAX, REG_RIP, REG_RSP } from "../platform/platform.ts";
 import type { FileDescription } from "../vfs/index.ts";
-import { EFLAGS_INITIAL, newMemoryManager } from "./process.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
+import { EFLAGS_INITIAL, newMemoryManager } from "./process.ts";
 import type { RunState } from "./run_state.ts";
 import { type Task, TaskExitZombie } from "./task.ts";
 import { reap, releaseUserMemory, runExit } from "./task_exit.ts";
@@ -87,6 +87,7 @@ export function startExecve(
 
 /** Kills the other threads of the process. */
 class RunExecve implements RunState {
+  static readonly stateType = stateType("kernel.RunExecve", ["name"]);
   readonly name = "execve";
 
   execute(t: Task): RunState | null {
@@ -100,6 +101,7 @@ class RunExecve implements RunState {
 
 /** Waits for the other threads to be gone, then becomes the new program. */
 class RunExecveAfterSiblings implements RunState {
+  static readonly stateType = stateType("kernel.RunExecveAfterSiblings", ["name"]);
   readonly name = "execve-wait";
 
   execute(t: Task): RunState | null {

@@ -1,21 +1,17 @@
 import * as linux from "../../abi/linux/signal.ts";
+import { stateType } from "../../state/index.ts";
 import { ReadableEvents } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import type { RunState } from "./run_state.ts";
-import {
-  type Task,
-  TaskExitDead,
-  TaskExitInitiated,
-  TaskExitNone,
-  TaskExitZombie,
-} from "./task.ts";
+import { type Task, TaskExitDead, TaskExitInitiated, TaskExitNone, TaskExitZombie } from "./task.ts";
 import { runExecveAfterSiblings } from "./task_exec.ts";
 import { childSignal, participateGroupStop, retarget } from "./task_signals.ts";
 import { EventExit, EventGroupExit, type ThreadGroup } from "./thread_group.ts";
 
 /** The task begins to exit: with the status of the group if that exits, else with its own (exit(2), exec of another thread). */
 class RunExit implements RunState {
+  static readonly stateType = stateType("kernel.RunExit", ["name"]);
   readonly name = "exit";
 
   execute(t: Task): RunState | null {
@@ -38,6 +34,7 @@ class RunExit implements RunState {
 
 /** The task lets go of everything it holds. */
 class RunExitMain implements RunState {
+  static readonly stateType = stateType("kernel.RunExitMain", ["name"]);
   readonly name = "exit-main";
 
   execute(t: Task): RunState | null {
@@ -71,6 +68,7 @@ class RunExitMain implements RunState {
 
 /** The task becomes a zombie, or is gone at once; relatives hear of it. */
 class RunExitNotify implements RunState {
+  static readonly stateType = stateType("kernel.RunExitNotify", ["name"]);
   readonly name = "exit-notify";
 
   execute(t: Task): RunState | null {
@@ -101,6 +99,7 @@ class RunExitNotify implements RunState {
 
 /** Nothing is left to run. */
 class RunExitDone implements RunState {
+  static readonly stateType = stateType("kernel.RunExitDone", ["name"]);
   readonly name = "exited";
 
   execute(): RunState | null {

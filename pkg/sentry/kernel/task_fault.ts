@@ -4,15 +4,7 @@ import { SYS_getcpu, SYS_gettimeofday, SYS_time } from "../../abi/linux/syscalls
 import { SignalInfo } from "../arch/signal_info.ts";
 import { AccessExec, AccessRead, AccessWrite } from "../memmap/index.ts";
 import { FAULT_ACCERR, FAULT_BUSERR, FAULT_NOMEM, FAULT_RESOLVED } from "../mm/index.ts";
-import {
-  type Context,
-  REG_RAX,
-  REG_RDI,
-  REG_RDX,
-  REG_RIP,
-  REG_RSI,
-  REG_RSP,
-} from "../platform/platform.ts";
+import { type Context, REG_RAX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP } from "../platform/platform.ts";
 import type { RunState } from "./run_state.ts";
 import { SyscallArguments } from "./syscalls.ts";
 import type { Task } from "./task.ts";

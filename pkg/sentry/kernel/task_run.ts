@@ -1,6 +1,7 @@
 import * as errno from "../../abi/linux/errno.ts";
 import * as linux from "../../abi/linux/signal.ts";
 import { SYS_restart_syscall } from "../../abi/linux/syscalls.ts";
+import { stateType } from "../../state/index.ts";
 import { pushSignalFrame } from "../arch/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import {
@@ -25,6 +26,7 @@ const SYSCALL_INSTRUCTION = 2;
 
 /** The guest's code runs, or its context stopped and is to be served. */
 class RunApp implements RunState {
+  static readonly stateType = stateType("kernel.RunApp", ["name"]);
   readonly name = "running";
 
   execute(t: Task): RunState | null {
@@ -36,6 +38,8 @@ class RunApp implements RunState {
     }
     if (!ctx.stopped) return null;
     if (t.killed) return runExit;
+    // Only the stop that was asked for stands behind the system call instruction.
+    if (ctx.event !== EventInterrupted) t.restartCode = 0;
     switch (ctx.event) {
       case EventSyscall:
       case EventSyscallRegs:
@@ -52,6 +56,7 @@ class RunApp implements RunState {
 
 /** The context is stopped with its registers known: signals, stops and exits are dealt with before the guest goes on. */
 class RunInterrupt implements RunState {
+  static readonly stateType = stateType("kernel.RunInterrupt", ["name"]);
   readonly name = "interrupted";
 
   execute(t: Task): RunState | null {

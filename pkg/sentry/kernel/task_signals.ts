@@ -1,12 +1,12 @@
+import * as errno from "../../abi/linux/errno.ts";
 import { RLIMIT_SIGPENDING } from "../../abi/linux/rlimit.ts";
 import * as linux from "../../abi/linux/signal.ts";
-import * as errno from "../../abi/linux/errno.ts";
 import { EventIn } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { type PendingSignals, QueuedSignal, type SignalTimer } from "./pending_signals.ts";
 import type { SignalQuota } from "./signal_quota.ts";
 import * as sigset from "./signal_set.ts";
-import { type Task } from "./task.ts";
+import type { Task } from "./task.ts";
 import { EventChildContinue, EventChildStop, type ThreadGroup } from "./thread_group.ts";
 
 // ---- sending

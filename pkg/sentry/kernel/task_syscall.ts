@@ -1,5 +1,6 @@
 import * as errno from "../../abi/linux/errno.ts";
-import { REG_RAX, EventDied, EventSyscallRegs, type Context } from "../platform/platform.ts";
+import { stateType } from "../../state/index.ts";
+import { type Context, EventDied, EventSyscallRegs, REG_RAX } from "../platform/platform.ts";
 import type { RunState } from "./run_state.ts";
 import type { SyscallGenerator, SyscallResult, WakeReason } from "./syscalls.ts";
 import { WAKE_EVENT, WAKE_INTERRUPT, WAKE_TIMEOUT } from "./syscalls.ts";
@@ -125,6 +126,7 @@ function isInterrupted(t: Task): boolean {
 
 /** A blocked system call; executed when something may have ended the wait. */
 class RunSyscallResume implements RunState {
+  static readonly stateType = stateType("kernel.RunSyscallResume", ["name"]);
   readonly name = "blocked";
 
   execute(t: Task): RunState | null {

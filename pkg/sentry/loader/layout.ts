@@ -15,9 +15,9 @@ const MIN_GAP = 128 << 20;
 /** How much of the address space brk may be moved up by. */
 const BRK_RANDOM_PAGES = 2 ** 18;
 
-/** Rounds an address down to its page. */
+/** Rounds an address (also a negative one) down to its page. */
 export function pageDown(addr: number): number {
-  return addr - (addr % PAGE_SIZE);
+  return Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
 }
 
 /** Rounds an address up to a page. */

@@ -82,7 +82,8 @@ function mapFilePart(
   if (length > TASK_SIZE) throw linuxerr.ENOMEM;
   if (!Number.isSafeInteger(offset + length)) throw linuxerr.EOVERFLOW;
   const opts = newMMapOpts();
-  opts.addr = start;
+  // A hint that makes no sense is none.
+  opts.addr = place === PLACE_HINT && isBad(start) ? 0 : start;
   opts.length = length;
   opts.fixed = place !== PLACE_HINT;
   opts.unmap = place === PLACE_FIXED;
@@ -197,11 +198,11 @@ export function mapExecutable(
           bias -= bias % alignment;
           place = PLACE_NOREPLACE;
         }
-        bias = pageDownSigned(bias - p.vaddr);
+        bias = pageDown(bias - p.vaddr);
       }
     }
     const addr = bias + p.vaddr;
-    if (addr < 0 || addr > TASK_SIZE) throw linuxerr.EINVAL;
+    if (place !== PLACE_HINT && isBad(addr)) throw linuxerr.EINVAL;
     const at = loadSegment(mm, file, addr, p, place, total);
     if (first) {
       first = false;
@@ -228,10 +229,6 @@ export function mapExecutable(
   return out;
 }
 
-function pageDownSigned(addr: number): number {
-  return Math.floor(addr / PAGE_SIZE) * PAGE_SIZE;
-}
-
 /** Maps a program interpreter; returns its load bias. `anywhere` asks for any place (the program itself was moved). */
 export function mapInterpreter(
   mm: MemoryManager,
@@ -250,7 +247,7 @@ export function mapInterpreter(
     if (h.type === elf.ET_EXEC || biasSet) place = PLACE_FIXED;
     else if (anywhere) bias = -p.vaddr;
     const addr = bias + p.vaddr;
-    if (addr < 0 || addr > TASK_SIZE) throw linuxerr.ENOMEM;
+    if (place !== PLACE_HINT && isBad(addr)) throw linuxerr.ENOMEM;
     const at = loadSegment(mm, file, addr, p, place, total);
     total = 0;
     if (!biasSet && h.type === elf.ET_DYN) {

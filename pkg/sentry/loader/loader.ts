@@ -149,6 +149,8 @@ class Target {
 
 /** Opens an interpreter. */
 function openExec(a: LoadArgs, path: string): FileDescription {
+  // An empty name is the working directory, and that is no program.
+  if (path === "") throw linuxerr.EACCES;
   const pop = new PathOperation(a.root, a.cwd, path, true);
   return a.vfs.openAt(a.creds, pop, { flags: O_RDONLY, mode: 0, fileExec: true });
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { TimerQueue } from "../kernel/timer_queue.ts";
 import { type AlarmOwner, ClockAlarm, CPUAlarm, Timekeeper } from "./index.ts";
+import { TimerQueue } from "./timer_queue.ts";
 
 /** A timekeeper whose clocks are set by the test. */
 class FakeTimekeeper extends Timekeeper {

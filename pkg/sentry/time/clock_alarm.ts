@@ -6,8 +6,8 @@ import {
   CLOCK_TAI,
 } from "../../abi/linux/time.ts";
 import { stateType } from "../../state/index.ts";
-import { Timer, type TimerListener, type TimerQueue } from "../kernel/timer_queue.ts";
 import type { ClockListener, Timekeeper } from "./timekeeper.ts";
+import { Timer, type TimerListener, type TimerQueue } from "./timer_queue.ts";
 
 /** Hears of a timer's expiration; an object of a named class. */
 export interface AlarmOwner {

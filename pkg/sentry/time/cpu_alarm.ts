@@ -1,7 +1,7 @@
 import { stateType } from "../../state/index.ts";
-import { Timer, type TimerListener, type TimerQueue } from "../kernel/timer_queue.ts";
 import type { Alarm, AlarmOwner } from "./clock_alarm.ts";
 import type { Timekeeper } from "./timekeeper.ts";
+import { Timer, type TimerListener, type TimerQueue } from "./timer_queue.ts";
 
 /** Something that uses CPU time: a kernel.Task or kernel.ThreadGroup. */
 export interface CPUClock {

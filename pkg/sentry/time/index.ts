@@ -6,3 +6,4 @@
 export { type Alarm, type AlarmOwner, baseClock, ClockAlarm } from "./clock_alarm.ts";
 export { CPUAlarm, type CPUClock } from "./cpu_alarm.ts";
 export { type ClockListener, Timekeeper } from "./timekeeper.ts";
+export { Timer, type TimerListener, TimerQueue } from "./timer_queue.ts";

@@ -9,6 +9,7 @@ import {
 } from "../../abi/linux/time.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { stateType } from "../../state/index.ts";
+import { EventIn } from "../../waiter/index.ts";
 import type { FDListener, Platform } from "../platform/platform.ts";
 import type { Timestamp } from "../vfs/index.ts";
 
@@ -25,12 +26,17 @@ const FAR_FUTURE = 2 ** 62;
 
 /** The clocks of a kernel: the host's, read in its vDSO, so that they agree with what guests read in theirs. */
 export class Timekeeper implements FDListener {
-  static readonly stateType = stateType("time.Timekeeper", ["listeners"], ["time", "platform", "watchedFD"]);
+  static readonly stateType = stateType(
+    "time.Timekeeper",
+    ["listeners"],
+    ["time", "platform", "watchedFD", "readBuffer"],
+  );
   /** Filled by read(). */
   readonly time: host.HostTime = new host.HostTime();
   readonly listeners: Set<ClockListener> = new Set();
   platform: Platform | null = null;
   watchedFD = -1;
+  readonly readBuffer: Uint8Array = new Uint8Array(8);
 
   /** Nanoseconds of CLOCK_MONOTONIC, the clock of all deadlines. */
   monotonic(): number {
@@ -96,20 +102,25 @@ export class Timekeeper implements FDListener {
 
   // ---- jumps of CLOCK_REALTIME
 
-  /** Starts to watch for jumps; called once, when the kernel has its platform. Without it listeners hear nothing. */
+  /**
+   * Starts to watch for jumps, with a host timer that is cancelled by them; called once, before the process is confined. Without it
+   * listeners hear nothing.
+   */
   watchClockChanges(platform: Platform): void {
     const fd = host.timerfdCreate(CLOCK_REALTIME, TFD_NONBLOCK_CLOEXEC);
     if (fd < 0) return;
+    if (host.timerfdSettime(fd, ABSTIME_CANCEL, FAR_FUTURE, 0) < 0) {
+      host.close(fd);
+      return;
+    }
     this.platform = platform;
     this.watchedFD = fd;
-    host.timerfdSettime(fd, ABSTIME_CANCEL, FAR_FUTURE, 0);
-    platform.watchFD(fd, 1, this);
+    platform.watchFD(fd, EventIn, this);
   }
 
   fdReady(fd: number, _mask: number): void {
-    const buf = new Uint8Array(8);
-    host.read(fd, buf, 0, 8);
-    host.timerfdSettime(fd, ABSTIME_CANCEL, FAR_FUTURE, 0);
+    // Answers ECANCELED once for every jump; the timer stays armed.
+    host.read(fd, this.readBuffer, 0, 8);
     for (const l of [...this.listeners]) l.clockWasSet();
   }
 }

@@ -1,5 +1,6 @@
 import { ANON_INODE_FS_MAGIC } from "../../abi/linux/fs.ts";
 import { makeDeviceID } from "../../abi/linux/stat.ts";
+import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
 import { Dentry } from "./dentry.ts";
 import { Filesystem } from "./filesystem.ts";
@@ -8,6 +9,9 @@ import type { Mount } from "./mount.ts";
 import type { Statfs, Statx } from "./options.ts";
 import type { VirtualFilesystem } from "./vfs.ts";
 import { VirtualDentry } from "./virtual_dentry.ts";
+
+/** Linux has one inode for all kinds. */
+const SHARED_INO = 2;
 
 /** The filesystem of files that are only descriptors: epoll instances, eventfds, timerfds, signalfds, pidfds. */
 export class AnonFilesystem extends Filesystem {
@@ -28,7 +32,7 @@ export class AnonFilesystem extends Filesystem {
   place(name: string): VirtualDentry {
     let vd = this.places.get(name);
     if (vd === undefined) {
-      const d = new Dentry(this, null, name, new AnonInode(this, this.places.size + 2, name));
+      const d = new Dentry(this, null, name, new AnonInode(this, SHARED_INO, name));
       vd = new VirtualDentry(this.mount, d);
       vd.incRef();
       this.places.set(name, vd);
@@ -61,6 +65,10 @@ export class AnonInode extends Inode {
 
   override gid(): number {
     return 0;
+  }
+
+  override setStat(): void {
+    throw linuxerr.EOPNOTSUPP;
   }
 
   override specialName(): string {

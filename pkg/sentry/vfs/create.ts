@@ -56,6 +56,7 @@ export function checkDelete(dir: Dentry, d: Dentry, isDir: boolean, creds: Crede
 export function walkToNew(w: Walker, wantDir: boolean): void {
   w.walkParent();
   if (w.lastType !== LAST_NORM) throw linuxerr.EEXIST;
+  if (w.dentry.deleted) throw linuxerr.ENOENT;
   if (w.lookupLast() !== null) throw linuxerr.EEXIST;
   if (w.trailingSlash && !wantDir) throw linuxerr.ENOENT;
   if (w.mount.readOnly()) throw linuxerr.EROFS;

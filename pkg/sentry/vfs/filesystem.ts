@@ -84,6 +84,6 @@ export interface FilesystemType {
   readonly allowUserMount: boolean;
   /** Shown in /proc/filesystems. */
   readonly allowUserList: boolean;
-  /** Makes an instance, or returns a shared one (devtmpfs). Throws EINVAL for bad options. */
+  /** Makes an instance, or returns a shared one (which an internal mount keeps alive). Throws EINVAL for bad options. */
   getFilesystem(vfs: VirtualFilesystem, creds: Credentials, source: string, opts: GetFilesystemOptions): Filesystem;
 }

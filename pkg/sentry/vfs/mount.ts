@@ -71,7 +71,7 @@ export class Mount {
     this.fs = fs;
     this.root = root;
     this.source = source;
-    this.flags = flags;
+    this.flags = flags & MOUNT_FLAGS;
     this.rootVD = new VirtualDentry(this, root);
     root.incRef();
     fs.mounts++;

@@ -22,7 +22,7 @@ export function mountAt(
   at.incRef();
   try {
     const fs = vfs.newFilesystem(creds, type, source, opts);
-    const mount = vfs.newDisconnectedMount(fs, fs.rootDentry(), source, opts.flags & MOUNT_FLAGS);
+    const mount = vfs.newFirstMount(fs, source, opts.flags);
     try {
       connectMount(vfs, mount, at);
     } catch (e) {

@@ -25,6 +25,8 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
+  S_ISVTX,
+  S_IWOTH,
 } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
@@ -32,6 +34,7 @@ import { checkCreate, newFileMode } from "./create.ts";
 import { Dentry } from "./dentry.ts";
 import { BLOCK_DEVICE, CHAR_DEVICE } from "./device.ts";
 import type { FileDescription } from "./file_description.ts";
+import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
 import { OPathFileDescription } from "./opath.ts";
 import { ATTR_SIZE, type OpenOptions, type PathOperation, SetStatOptions } from "./options.ts";
@@ -92,8 +95,10 @@ export function openAt(
 }
 
 function openCreate(vfs: VirtualFilesystem, w: Walker, r: OpenRequest, follow: boolean): FileDescription {
+  let dir: Inode;
   for (;;) {
     w.walkParent();
+    dir = w.dentry.inode;
     if (w.lastType !== LAST_NORM) {
       if (w.lastType === LAST_DOTDOT) w.dotDot();
       break;
@@ -108,7 +113,20 @@ function openCreate(vfs: VirtualFilesystem, w: Walker, r: OpenRequest, follow: b
   }
   if ((r.flags & O_EXCL) !== 0) throw linuxerr.EEXIST;
   if (w.dentry.inode.isDir()) throw linuxerr.EISDIR;
+  if (strangerInSticky(dir, w.dentry.inode, w.creds)) throw linuxerr.EACCES;
   return openExisting(vfs, w.mount, w.dentry, r, w.creds);
+}
+
+/**
+ * Whether O_CREAT met a file that another user put into a world-writable sticky directory. Regular files and FIFOs are excepted while the
+ * protected_regular and protected_fifos sysctls are 0; nothing else is.
+ */
+function strangerInSticky(dir: Inode, inode: Inode, creds: Credentials): boolean {
+  const dirMode = dir.mode();
+  if ((dirMode & S_ISVTX) === 0 || (dirMode & S_IWOTH) === 0) return false;
+  const type = inode.mode() & S_IFMT;
+  if (type === S_IFREG || type === S_IFIFO) return false;
+  return inode.uid() !== dir.uid() && inode.uid() !== creds.fsKUID;
 }
 
 function createAndOpen(vfs: VirtualFilesystem, w: Walker, r: OpenRequest): FileDescription {

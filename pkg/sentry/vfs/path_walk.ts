@@ -47,7 +47,8 @@ export function mountedAt(m: Mount, d: Dentry): Mount | null {
 export function lookupChild(dir: Dentry, name: string): Dentry | null {
   const cached = dir.children?.get(name);
   if (cached !== undefined) {
-    if (!dir.fs.revalidates || cached.inode.revalidate(cached)) {
+    // A mountpoint stays where it is whatever happens to the directory below it.
+    if (!dir.fs.revalidates || cached.mounts !== null || cached.inode.revalidate(cached)) {
       cached.recentlyUsed = true;
       return cached;
     }

@@ -42,6 +42,7 @@ function renameWalked(from: Walker, to: Walker, flags: number, creds: Credential
   const newDir = to.dentry;
   const oldD = from.lookupLast();
   if (oldD === null) throw linuxerr.ENOENT;
+  if (newDir.deleted) throw linuxerr.ENOENT;
   const newD = to.lookupLast();
   if (newD !== null && (flags & RENAME_NOREPLACE) !== 0) throw linuxerr.EEXIST;
   const oldIsDir = oldD.inode.isDir();

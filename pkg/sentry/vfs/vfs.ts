@@ -1,3 +1,4 @@
+import { MS_RDONLY } from "../../abi/linux/fs.ts";
 import { STATX_ATTR_MOUNT_ROOT } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
@@ -350,6 +351,12 @@ export class VirtualFilesystem {
     return new Mount(++this.lastMountID, fs, root, source, flags);
   }
 
+  /** A mount, nowhere yet, of what mount(2) asked for: MS_RDONLY makes a new instance read-only as a whole. */
+  newFirstMount(fs: Filesystem, source: string, flags: number): Mount {
+    if (fs.mounts === 0) fs.readOnly = (flags & MS_RDONLY) !== 0;
+    return this.newDisconnectedMount(fs, fs.rootDentry(), source, flags);
+  }
+
   /** The mount of a filesystem that is never seen in a tree (pipes, memfds); it stays until its maker drops the reference. */
   newInternalMount(fs: Filesystem): Mount {
     const m = this.newDisconnectedMount(fs, fs.rootDentry(), "none", 0);
@@ -371,7 +378,7 @@ export class VirtualFilesystem {
 
   /** A namespace with a filesystem as its root. */
   newMountNamespaceFrom(fs: Filesystem, source: string, flags: number, owner: UserNamespace): MountNamespace {
-    return new MountNamespace(this.newDisconnectedMount(fs, fs.rootDentry(), source, flags), owner);
+    return new MountNamespace(this.newFirstMount(fs, source, flags), owner);
   }
 
   /** mount(2) of a new filesystem. Privileges were checked. */

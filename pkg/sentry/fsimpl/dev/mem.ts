@@ -1,12 +1,6 @@
 import { CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
-import {
-  RNDADDENTROPY,
-  RNDADDTOENTCNT,
-  RNDCLEARPOOL,
-  RNDGETENTCNT,
-  RNDRESEEDCRNG,
-} from "../../../abi/linux/ioctl.ts";
+import { RNDADDENTROPY, RNDADDTOENTCNT, RNDCLEARPOOL, RNDGETENTCNT, RNDRESEEDCRNG } from "../../../abi/linux/ioctl.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import type { StateType } from "../../../state/index.ts";

@@ -1,5 +1,5 @@
-import { EFD_NONBLOCK } from "../../../abi/linux/eventfd.ts";
 import * as errno from "../../../abi/linux/errno.ts";
+import { EFD_NONBLOCK } from "../../../abi/linux/eventfd.ts";
 import { O_RDWR } from "../../../abi/linux/file.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";

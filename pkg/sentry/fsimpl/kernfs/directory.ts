@@ -5,10 +5,10 @@ import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
-  DIR_FIRST_OFFSET,
   type Dentry,
-  type DirentCallback,
+  DIR_FIRST_OFFSET,
   DirectoryFileDescription,
+  type DirentCallback,
   type FileDescription,
   type Inode,
   type VirtualDentry,

@@ -3,15 +3,7 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
-import {
-  ATTR_GID,
-  ATTR_MODE,
-  ATTR_SIZE,
-  ATTR_UID,
-  Inode,
-  type SetStatOptions,
-  type Statx,
-} from "../../vfs/index.ts";
+import { ATTR_GID, ATTR_MODE, ATTR_SIZE, ATTR_UID, Inode, type SetStatOptions, type Statx } from "../../vfs/index.ts";
 import type { KernfsFilesystem } from "./filesystem.ts";
 
 /** An inode with attributes in memory, owned by root unless said otherwise. */

@@ -178,8 +178,10 @@ export class TmpfsDirectory extends TmpfsInode {
       if (to === undefined || to.inode === null) throw linuxerr.ENOENT;
       const other = to.inode;
       if ((flags & RENAME_EXCHANGE) !== 0) {
-        from.inode = other;
-        to.inode = moved;
+        this.remove(oldD.name);
+        target.remove(newName);
+        this.insert(oldD.name, other);
+        target.insert(newName, moved);
         const shift = Number(other instanceof TmpfsDirectory) - Number(movedIsDir);
         this.nlink += shift;
         target.nlink -= shift;

@@ -1,7 +1,7 @@
+import { CAP_KILL } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, O_ASYNC, SIZEOF_F_OWNER_EX } from "../../../abi/linux/file.ts";
 import { SIGIO } from "../../../abi/linux/signal.ts";
-import { CAP_KILL } from "../../../abi/linux/capability.ts";
 import { stateType } from "../../../state/index.ts";
 import {
   Entry,

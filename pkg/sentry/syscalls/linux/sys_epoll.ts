@@ -25,7 +25,7 @@ import {
   WAKE_INTERRUPT,
   WAKE_TIMEOUT,
 } from "../../kernel/syscalls.ts";
-import { type Task, TASK_SIZE_MAX } from "../../kernel/task.ts";
+import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import { EventPoll } from "../../vfs/index.ts";
 import { openFile } from "./path.ts";
 import { copyInTimeout, deadlineIn, FOREVER, useSignalMask } from "./timeout.ts";

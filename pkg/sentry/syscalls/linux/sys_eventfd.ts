@@ -1,5 +1,5 @@
-import { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE } from "../../../abi/linux/eventfd.ts";
 import * as errno from "../../../abi/linux/errno.ts";
+import { EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE } from "../../../abi/linux/eventfd.ts";
 import { EventFileDescription } from "../../fsimpl/eventfd/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";

@@ -41,8 +41,8 @@ import { TmpfsFileDescription } from "../../fsimpl/tmpfs/index.ts";
 import type { SyscallArguments, SyscallResult } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { type FileDescription, ownerOrCapable } from "../../vfs/index.ts";
-import { getOwner, getOwnerEx, getSignal, setAsync, setOwner, setOwnerEx, setSignal } from "./file_owner.ts";
 import { getLock, setLock } from "./file_lock.ts";
+import { getOwner, getOwnerEx, getSignal, setAsync, setOwner, setOwnerEx, setSignal } from "./file_owner.ts";
 import { fdLimit } from "./sys_file.ts";
 
 /** fcntl(2). */

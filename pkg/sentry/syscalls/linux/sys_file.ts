@@ -152,12 +152,7 @@ export function openat2(t: Task, args: SyscallArguments): SyscallResult {
   const resolve = w[4] ?? 0;
   if ((w[1] ?? 0) !== 0 || (flags & ~VALID_OPEN_FLAGS) !== 0) return -errno.EINVAL;
   const known =
-    RESOLVE_NO_XDEV |
-    RESOLVE_NO_MAGICLINKS |
-    RESOLVE_NO_SYMLINKS |
-    RESOLVE_BENEATH |
-    RESOLVE_IN_ROOT |
-    RESOLVE_CACHED;
+    RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
   if ((w[5] ?? 0) !== 0 || (resolve & ~known) !== 0) return -errno.EINVAL;
   if ((resolve & RESOLVE_BENEATH) !== 0 && (resolve & RESOLVE_IN_ROOT) !== 0) return -errno.EINVAL;
   const creates = (flags & (O_CREAT | __O_TMPFILE)) !== 0;

@@ -1,10 +1,10 @@
 import {
+  DIRENT_NAME,
   DIRENT64_INO,
   DIRENT64_NAME,
   DIRENT64_OFF,
   DIRENT64_RECLEN,
   DIRENT64_TYPE,
-  DIRENT_NAME,
 } from "../../../abi/linux/dirent.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import { stateType } from "../../../state/index.ts";

@@ -1,11 +1,5 @@
 import * as errno from "../../../abi/linux/errno.ts";
-import {
-  MFD_ALLOW_SEALING,
-  MFD_CLOEXEC,
-  MFD_EXEC,
-  MFD_HUGETLB,
-  MFD_NOEXEC_SEAL,
-} from "../../../abi/linux/file.ts";
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_HUGETLB, MFD_NOEXEC_SEAL } from "../../../abi/linux/file.ts";
 import { newMemfd } from "../../fsimpl/tmpfs/index.ts";
 import { newRootCredentials } from "../../kernel/auth/index.ts";
 import type { Kernel } from "../../kernel/kernel.ts";

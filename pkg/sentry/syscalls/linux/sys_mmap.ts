@@ -1,5 +1,6 @@
 /** Memory: mmap(2), munmap(2), mprotect(2), mremap(2), brk(2), madvise(2), msync(2), mincore(2), mlock(2) and relatives. */
 import { CAP_IPC_LOCK, CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
+import { O_PATH } from "../../../abi/linux/file.ts";
 import { MS_NOEXEC } from "../../../abi/linux/fs.ts";
 import * as linux from "../../../abi/linux/mm.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
@@ -82,6 +83,7 @@ export function mmap(t: Task, args: SyscallArguments): number {
   let file: FileDescription | null = null;
   if (!anonymous) {
     file = t.getFile(args.i32(4));
+    if ((file.statusFlags & O_PATH) !== 0) return -linuxerr.EBADF.errno;
     if ((flags & linux.MAP_HUGETLB) !== 0) return -linuxerr.EINVAL.errno;
   }
   if (anonymous && (flags & linux.MAP_HUGETLB) !== 0) return mmapHuge(args, flags);

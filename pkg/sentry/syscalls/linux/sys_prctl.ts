@@ -3,7 +3,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/prctl.ts";
 import { NSIG } from "../../../abi/linux/signal.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
-import { type Task, TASK_SIZE_MAX } from "../../kernel/task.ts";
+import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import { EventSyscallRegs, REG_FS_BASE, REG_GS_BASE } from "../../platform/platform.ts";
 import { prctlGetSeccomp, prctlSetSeccomp } from "./sys_seccomp.ts";
 

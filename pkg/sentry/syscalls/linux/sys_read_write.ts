@@ -1,6 +1,14 @@
 import * as errno from "../../../abi/linux/errno.ts";
-import { RWF_APPEND, RWF_DSYNC, RWF_HIPRI, RWF_NOWAIT, RWF_SYNC, O_APPEND, O_NONBLOCK } from "../../../abi/linux/file.ts";
 import { RWF_DONTCACHE, RWF_NOAPPEND, RWF_NOSIGNAL } from "../../../abi/linux/fcntl.ts";
+import {
+  O_APPEND,
+  O_NONBLOCK,
+  RWF_APPEND,
+  RWF_DSYNC,
+  RWF_HIPRI,
+  RWF_NOWAIT,
+  RWF_SYNC,
+} from "../../../abi/linux/file.ts";
 import { RLIMIT_FSIZE } from "../../../abi/linux/rlimit.ts";
 import { SIGPIPE, SIGXFSZ } from "../../../abi/linux/signal.ts";
 import { S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
@@ -12,7 +20,7 @@ import {
   type SyscallResult,
   WAKE_INTERRUPT,
 } from "../../kernel/syscalls.ts";
-import { type Task, TASK_SIZE_MAX } from "../../kernel/task.ts";
+import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 
@@ -285,7 +293,7 @@ function* writeSlow(
 ): SyscallGenerator {
   file.incRef();
   let entry: Entry | null = null;
-  let done = first > 0 ? first : 0;
+  let done = Math.max(first, 0);
   let n = first;
   const sliced = file.canSeek();
   const nonblock = (file.statusFlags & O_NONBLOCK) !== 0 || (flags & RWF_NOWAIT) !== 0;

@@ -1,8 +1,8 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { SFD_CLOEXEC, SFD_NONBLOCK, SIGNAL_SET_SIZE } from "../../../abi/linux/signal.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { SignalFileDescription } from "../../kernel/signalfd.ts";
 import * as sigset from "../../kernel/signal_set.ts";
+import { SignalFileDescription } from "../../kernel/signalfd.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 

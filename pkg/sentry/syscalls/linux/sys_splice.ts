@@ -7,13 +7,13 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { Entry, EventOut, EventWrNorm, ReadableEvents, WritableEvents } from "../../../waiter/index.ts";
 import { type Pipe, PipeFileDescription } from "../../fsimpl/pipefs/index.ts";
+import { TRANSFER_SIZE } from "../../kernel/syscall_scratch.ts";
 import {
   type SyscallArguments,
   type SyscallGenerator,
   type SyscallResult,
   WAKE_INTERRUPT,
 } from "../../kernel/syscalls.ts";
-import { TRANSFER_SIZE } from "../../kernel/syscall_scratch.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 import { openFile } from "./path.ts";

@@ -1,24 +1,24 @@
 import { CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
 import * as linux from "../../../abi/linux/clone.ts";
 import * as errno from "../../../abi/linux/errno.ts";
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_SYMLINK_NOFOLLOW,
-  O_NOFOLLOW,
-  O_RDONLY,
-} from "../../../abi/linux/file.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOFOLLOW, O_RDONLY } from "../../../abi/linux/file.ts";
 import { NSIG, SIGCHLD } from "../../../abi/linux/signal.ts";
 import * as wait from "../../../abi/linux/wait.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { ArgumentBudget, argumentSpace } from "../../loader/index.ts";
 import { PIDFileDescription } from "../../kernel/pidfd.ts";
 import type { SyscallArguments, SyscallGenerator, SyscallResult } from "../../kernel/syscalls.ts";
-import { type Task, TASK_SIZE_MAX } from "../../kernel/task.ts";
-import { type CloneArgs, clone as cloneTask, FORK_ARGS, newChildPIDNamespace, VFORK_ARGS } from "../../kernel/task_clone.ts";
+import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
+import {
+  type CloneArgs,
+  clone as cloneTask,
+  FORK_ARGS,
+  newChildPIDNamespace,
+  VFORK_ARGS,
+} from "../../kernel/task_clone.ts";
 import { startExecve } from "../../kernel/task_exec.ts";
 import { runExit } from "../../kernel/task_exit.ts";
-import { tryWait, type WaitOptions, WaitResult, waitForChild } from "../../kernel/task_wait.ts";
+import { tryWait, type WaitOptions, type WaitResult, waitForChild } from "../../kernel/task_wait.ts";
+import { ArgumentBudget, argumentSpace } from "../../loader/index.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 import { MAY_EXEC, PathOperation } from "../../vfs/index.ts";
 import { openExisting } from "../../vfs/open.ts";

@@ -3,12 +3,8 @@ import * as errno from "../../../abi/linux/errno.ts";
 import { SIZEOF_UTSNAME, UTS_LEN } from "../../../abi/linux/utsname.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
+import { KERNEL_MACHINE, KERNEL_RELEASE, KERNEL_SYSNAME, KERNEL_VERSION } from "../../kernel/version.ts";
 
-/** What uname(2) and /proc/version say that this is. */
-export const KERNEL_SYSNAME = "Linux";
-export const KERNEL_RELEASE = "6.12.0-runsc";
-export const KERNEL_VERSION = "#1 SMP PREEMPT_DYNAMIC Sun Nov 17 22:15:08 UTC 2024";
-export const KERNEL_MACHINE = "x86_64";
 
 /** uname(2). */
 export function uname(t: Task, args: SyscallArguments): number {

@@ -8,7 +8,7 @@ export interface TimerListener {
 
 /** One deadline. Allocate once, add and remove as often as needed. */
 export class Timer {
-  static readonly stateType = stateType("kernel.Timer", ["listener", "expiration", "index"]);
+  static readonly stateType = stateType("time.Timer", ["listener", "expiration", "index"]);
   listener: TimerListener;
   /** CLOCK_MONOTONIC nanoseconds; meaningful while queued. */
   expiration = 0;
@@ -27,7 +27,7 @@ export class Timer {
 
 /** Timers in order of expiration: a binary heap. */
 export class TimerQueue {
-  static readonly stateType = stateType("kernel.TimerQueue", ["heap"]);
+  static readonly stateType = stateType("time.TimerQueue", ["heap"]);
   readonly heap: Timer[] = [];
 
   /** Queues a timer, or moves it when it is queued already. An expiration of Infinity removes it. */

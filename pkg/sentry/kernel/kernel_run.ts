@@ -11,12 +11,16 @@ const GC_IDLE_NS = 200_000_000;
 /** Events after which a collection is worth its milliseconds. */
 const GC_EVENTS = 20_000;
 
+/** Freed guest memory given back to the host per turn: about a millisecond. */
+const FLUSH_BYTES = 8 << 20;
+
 /** The sandbox's life: events, timers, jobs and tasks, until the first process is gone. */
 export function runLoop(k: Kernel): number {
   for (;;) {
     k.heartbeat?.beat();
     runTasks(k);
     runJobs(k);
+    if (k.memoryFile.needsFlush()) k.memoryFile.flush(FLUSH_BYTES);
     if (k.panicked !== null) throw k.panicked;
     if (isFinished(k)) return k.globalInit?.exitStatus ?? 0;
     let timeout = 0;
@@ -55,6 +59,7 @@ function sleep(k: Kernel, timeout: number): void {
     // A descriptor's listener may have made work without an event being counted.
     if (n > 0 || !isIdle(k)) return;
     k.heartbeat?.beat();
+    k.memoryFile.flush();
     Bun.gc(true);
     k.eventsSinceGC = 0;
     return;
@@ -96,7 +101,7 @@ function runJobs(k: Kernel): void {
 }
 
 /** Executes the run states of tasks on the run queue. */
-function runTasks(k: Kernel): void {
+export function runTasks(k: Kernel): void {
   if (k.pauseCount > 0) return;
   let n = k.runQueue.count;
   if (n > TASKS_PER_TURN) n = TASKS_PER_TURN;

@@ -1,4 +1,4 @@
-import { ANON_INODE_FS_MAGIC } from "../../abi/linux/fs.ts";
+import { ANON_INODE_FS_MAGIC, MS_STRICTATIME } from "../../abi/linux/fs.ts";
 import { makeDeviceID } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
@@ -24,7 +24,7 @@ export class AnonFilesystem extends Filesystem {
   constructor(vfs: VirtualFilesystem) {
     super(vfs);
     const root = this.setRoot(new AnonInode(this, 1, ""));
-    this.mount = vfs.newDisconnectedMount(this, root, "", 0);
+    this.mount = vfs.newDisconnectedMount(this, root, "", MS_STRICTATIME);
     this.mount.refs++;
   }
 

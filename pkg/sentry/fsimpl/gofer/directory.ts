@@ -303,7 +303,7 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
   /** A new descriptor for reading the directory; a negative errno. */
   openForReading(): number {
     const fd = this.directoryFD();
-    return fd < 0 ? fd : this.gofer.openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    return fd < 0 ? fd : this.gofer.openat(fd, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
   }
 
   override withDescriptor<T>(use: (fd: number) => T): T {

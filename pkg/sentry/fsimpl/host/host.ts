@@ -1,5 +1,6 @@
-import { F_GETFL } from "../../../abi/linux/fcntl.ts";
 import {
+  F_GETFL,
+  F_SETFL,
   O_ACCMODE,
   O_APPEND,
   O_DIRECT,
@@ -48,8 +49,6 @@ export interface ImportOptions {
   /** A terminal is only bytes: no terminal ioctls, isatty(3) is false. */
   hideTerminal?: boolean;
 }
-
-const F_SETFL = 4;
 
 /** The filesystem that imported descriptors are on. One per kernel, never mounted anywhere. */
 export class HostFilesystem extends Filesystem {

@@ -13,8 +13,6 @@ import { RootDirectory } from "./root.ts";
 export interface ProcInfo {
   /** The text of the host's /proc/cpuinfo. */
   readonly cpuInfo: string;
-  /** Memory shown to guests, in bytes. */
-  readonly totalMemory: number;
   /** A random UUID for /proc/sys/kernel/random/boot_id. */
   readonly bootID: string;
 }

@@ -49,7 +49,7 @@ function cpuLine(line: string, i: number, n: number): string {
 
 function meminfo(fs: ProcFilesystem): string {
   const k = fs.kernel;
-  const total = fs.info.totalMemory;
+  const total = fs.kernel.totalMemory;
   const used = Math.min(k.memoryFile.usedBytes, total);
   const free = total - used;
   const lines: readonly (readonly [string, number])[] = [
@@ -166,7 +166,7 @@ export const SYSTEM_FILES: { readonly [name: string]: SystemFileSpec } = {
   version: { read: () => `${KERNEL_SYSNAME} version ${KERNEL_RELEASE} (runsc) ${KERNEL_VERSION}\n` },
   vmstat: {
     read: (fs) => {
-      const free = Math.max(0, fs.info.totalMemory - fs.kernel.memoryFile.usedBytes);
+      const free = Math.max(0, fs.kernel.totalMemory - fs.kernel.memoryFile.usedBytes);
       return `nr_free_pages ${Math.floor(free / 4096)}\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n`;
     },
   },

@@ -250,8 +250,8 @@ function hex8(n: number): string {
 function oomScore(t: Task): number {
   const mm = memoryOf(t);
   if (mm === null) return 0;
-  const total = t.kernel.memoryFile.limit;
-  const used = Number.isFinite(total) && total > 0 ? Math.round((mm.currentRSS() * 1000) / total) : 0;
+  const total = t.kernel.totalMemory;
+  const used = total > 0 ? Math.round((mm.currentRSS() * 1000) / total) : 0;
   return Math.max(0, Math.floor(((used + t.threadGroup.oomScoreAdj + 1000) * 2) / 3));
 }
 

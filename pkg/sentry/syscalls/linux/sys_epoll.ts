@@ -143,10 +143,10 @@ function* restoreMaskAfter(t: Task, g: SyscallGenerator): SyscallGenerator {
 function waitFor(t: Task, args: SyscallArguments, ns: number): SyscallResult {
   const max = args.i32(2);
   const addr = args.u64(1);
-  if (max <= 0 || max > EP_MAX_EVENTS) return -errno.EINVAL;
-  if (addr + max * SIZEOF_EPOLL_EVENT > TASK_SIZE_MAX) return -errno.EFAULT;
   const ep = openFile(t, args.i32(0));
   if (ep === null) return -errno.EBADF;
+  if (max <= 0 || max > EP_MAX_EVENTS) return -errno.EINVAL;
+  if (addr + max * SIZEOF_EPOLL_EVENT > TASK_SIZE_MAX) return -errno.EFAULT;
   if (!(ep instanceof EventPoll)) return -errno.EINVAL;
   const n = ep.readyHead === null ? 0 : deliver(t, ep, addr, max);
   if (n !== 0 || ns === 0) return n;

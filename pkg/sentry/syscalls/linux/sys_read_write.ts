@@ -11,7 +11,7 @@ import {
 } from "../../../abi/linux/file.ts";
 import { RLIMIT_FSIZE } from "../../../abi/linux/rlimit.ts";
 import { SIGPIPE, SIGXFSZ } from "../../../abi/linux/signal.ts";
-import { S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
+import { S_IFDIR, S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { Entry, ReadableEvents, WritableEvents } from "../../../waiter/index.ts";
 import {
@@ -29,7 +29,7 @@ export const SLICE = 256 * 1024;
 /** "At the file offset" for the functions below. */
 const AT_OFFSET = -1;
 /** The flags preadv2(2) and pwritev2(2) know and this kernel can do. */
-const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_NOSIGNAL;
+const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_DONTCACHE | RWF_NOSIGNAL;
 
 /** read(2). */
 export function read(t: Task, args: SyscallArguments): SyscallResult {
@@ -160,8 +160,7 @@ function readVector(
   flags: number,
 ): SyscallResult {
   const seq = t.iovecsIOSequence(addr, count);
-  if (seq.numBytes() === 0 && flags === 0) return 0;
-  if ((flags & RWF_APPEND) !== 0) return -errno.EOPNOTSUPP;
+  if (seq.numBytes() === 0) return 0;
   const bad = checkFlags(flags, file);
   if (bad !== 0) return bad;
   return readFile(t, file, seq, offset, flags);
@@ -176,7 +175,7 @@ function writeVector(
   flags: number,
 ): SyscallResult {
   const seq = t.iovecsIOSequence(addr, count);
-  if (seq.numBytes() === 0 && flags === 0) return 0;
+  if (seq.numBytes() === 0) return 0;
   const bad = checkFlags(flags, file);
   if (bad !== 0) return bad;
   return writeFile(t, file, seq, offset, flags);
@@ -185,12 +184,9 @@ function writeVector(
 /** The checks of kiocb_set_rw_flags(). */
 function checkFlags(flags: number, file: FileDescription): number {
   if (flags === 0) return 0;
-  if ((flags & ~RWF_KNOWN) !== 0) return (flags & RWF_DONTCACHE) !== 0 ? -errno.EOPNOTSUPP : -errno.EOPNOTSUPP;
+  if ((flags & ~RWF_KNOWN) !== 0) return -errno.EOPNOTSUPP;
   if ((flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -errno.EINVAL;
-  // What is read or written in the sentry never waits for a device, so RWF_NOWAIT needs no support of the file but a queue to fail on.
-  if ((flags & RWF_NOWAIT) !== 0 && !file.canPoll() && (file.inode.mode() & S_IFMT) !== S_IFREG) {
-    return -errno.EOPNOTSUPP;
-  }
+  if ((flags & RWF_NOWAIT) !== 0 && (file.inode.mode() & S_IFMT) === S_IFDIR) return -errno.EOPNOTSUPP;
   return 0;
 }
 

@@ -5,7 +5,6 @@ import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { KERNEL_MACHINE, KERNEL_RELEASE, KERNEL_SYSNAME, KERNEL_VERSION } from "../../kernel/version.ts";
 
-
 /** uname(2). */
 export function uname(t: Task, args: SyscallArguments): number {
   const buf = new Uint8Array(SIZEOF_UTSNAME);

@@ -1,0 +1,306 @@
+import * as errno from "../../../abi/linux/errno.ts";
+import { makeDeviceID, S_IALLUGO, S_IFCHR, S_IFLNK, S_IFMT } from "../../../abi/linux/stat.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import type { StateType } from "../../../state/index.ts";
+import { stateType } from "../../../state/index.ts";
+import type { Credentials } from "../../kernel/auth/index.ts";
+import type { Task } from "../../kernel/task.ts";
+import {
+  ATTR_ATIME,
+  ATTR_CTIME,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_UID,
+  Dentry,
+  type FileDescription,
+  Inode,
+  SetStatOptions,
+  Statx,
+  type VirtualDentry,
+} from "../../vfs/index.ts";
+import type { OverlayFilesystem } from "./overlay.ts";
+
+/** Attributes of this name are the overlay's own, and hidden. */
+export const OVERLAY_XATTR_PREFIX = "trusted.overlay.";
+/** On a directory of a layer: what is below it in lower layers does not show. */
+export const OPAQUE_XATTR = "trusted.overlay.opaque";
+/** On a copied-up file: the inode number it had before, which it keeps. */
+export const INO_XATTR = "trusted.overlay.ino";
+
+/** Whether a dentry of a layer stands for a removed name: a character device 0:0. */
+export function isWhiteout(d: Dentry): boolean {
+  return (d.inode.mode() & S_IFMT) === S_IFCHR && d.inode.rdev() === 0;
+}
+
+/** A file of the overlay: the file of the topmost layer that has it, which copying up changes to the upper one. */
+export abstract class OverlayInode extends Inode {
+  static override readonly stateType: StateType = stateType("overlay.Inode", [
+    "overlay",
+    "upper",
+    "lowers",
+    "parent",
+    "name",
+    "unlinked",
+  ]);
+  readonly overlay: OverlayFilesystem;
+  /** In the upper layer; null until copied up. */
+  upper: Dentry | null;
+  /** In the lower layers, from the top: all that a merged directory consists of, or the one file that shows. Empty once a file is copied up. */
+  lowers: Dentry[];
+  /** The directory and name by which it was found: where it is to be copied up. Stale for files in the upper layer. */
+  parent: OverlayInode | null = null;
+  name = "";
+  /** The name was removed before the file was copied up. */
+  unlinked = false;
+
+  constructor(fs: OverlayFilesystem, ino: number, upper: Dentry | null, lowers: Dentry[]) {
+    super(fs, ino);
+    this.overlay = fs;
+    this.upper = upper;
+    this.lowers = lowers;
+    upper?.incRef();
+    for (const l of lowers) l.incRef();
+  }
+
+  /** The dentry that shows. */
+  top(): Dentry {
+    const d = this.upper ?? this.lowers[0];
+    if (d === undefined) throw new Error("overlay: inode without a layer");
+    return d;
+  }
+
+  /** The place that shows, for opening. */
+  topPlace(): VirtualDentry {
+    return this.upper !== null ? this.overlay.upperPlace(this.upper) : this.overlay.lowerPlace(this.top());
+  }
+
+  override mode(): number {
+    return this.top().inode.mode();
+  }
+
+  override uid(): number {
+    return this.top().inode.uid();
+  }
+
+  override gid(): number {
+    return this.top().inode.gid();
+  }
+
+  override rdev(): number {
+    return this.top().inode.rdev();
+  }
+
+  override stat(out: Statx): void {
+    this.top().inode.stat(out);
+    out.ino = this.ino;
+    out.dev = makeDeviceID(0, this.overlay.devMinor);
+  }
+
+  override revalidate(_d: Dentry): boolean {
+    const u = this.upper;
+    if (u !== null && u.fs.revalidates && u.hashed && !u.inode.revalidate(u)) return false;
+    for (const l of this.lowers) {
+      if (l.fs.revalidates && (!l.hashed || !l.inode.revalidate(l))) return false;
+    }
+    return true;
+  }
+
+  override linkRefused(): boolean {
+    return this.upper !== null ? this.upper.inode.linkRefused() : this.unlinked;
+  }
+
+  override readlink(t: Task | null): string {
+    return this.top().inode.readlink(t);
+  }
+
+  override getLink(t: Task | null): VirtualDentry | null {
+    return this.top().inode.getLink(t);
+  }
+
+  override open(_vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
+    const place = this.topPlace();
+    return place.dentry.inode.open(place, flags, creds);
+  }
+
+  override touchAtime(relatime: boolean): void {
+    this.upper?.inode.touchAtime(relatime);
+  }
+
+  override sync(): void {
+    this.upper?.inode.sync();
+  }
+
+  override setStat(opts: SetStatOptions, creds: Credentials): void {
+    this.copyUp().inode.setStat(opts, creds);
+  }
+
+  // ---- extended attributes
+
+  override getXattr(name: string, creds: Credentials): string | number {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -errno.EOPNOTSUPP;
+    return this.top().inode.getXattr(name, creds);
+  }
+
+  override setXattr(name: string, value: string, flags: number, creds: Credentials): void {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) throw linuxerr.EOPNOTSUPP;
+    this.copyUp().inode.setXattr(name, value, flags, creds);
+  }
+
+  override listXattr(creds: Credentials): string[] {
+    return this.top()
+      .inode.listXattr(creds)
+      .filter((n) => !n.startsWith(OVERLAY_XATTR_PREFIX));
+  }
+
+  override removeXattr(name: string, creds: Credentials): void {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) throw linuxerr.EOPNOTSUPP;
+    if (this.upper === null && typeof this.top().inode.getXattr(name, creds) === "number") throw linuxerr.ENODATA;
+    this.copyUp().inode.removeXattr(name, creds);
+  }
+
+  // ---- copying up
+
+  /**
+   * Makes sure that the file is in the upper layer and returns it there. Of regular files at most `limit` bytes are copied. EROFS without an upper
+   * layer.
+   */
+  copyUp(limit = Number.POSITIVE_INFINITY): Dentry {
+    if (this.upper !== null) return this.upper;
+    if (!this.overlay.hasUpper()) throw linuxerr.EROFS;
+    // Parents first, from the top. Not recursive: a guest decides how deep the tree is.
+    const chain: OverlayInode[] = [this as OverlayInode];
+    for (let p = this.parent; p !== null && p.upper === null; p = p.parent) chain.push(p);
+    for (let i = chain.length - 1; i >= 0; i--) {
+      const inode = chain[i];
+      if (inode !== undefined && inode.upper === null) inode.copyUpSelf(limit);
+    }
+    if (this.upper === null) throw new Error("overlay: copy-up left nothing");
+    return this.upper;
+  }
+
+  /** Copies up this file; its directory is in the upper layer. */
+  copyUpSelf(limit: number): void {
+    const creds = this.overlay.creds;
+    const from = this.top();
+    const st = new Statx();
+    from.inode.stat(st);
+    const parent = this.unlinked ? null : (this.parent?.upper ?? null);
+    const dir = parent ?? this.overlay.upperRoot();
+    const before = new Statx();
+    dir.inode.stat(before);
+    const inode = this.makeCopy(dir, parent === null, from.inode, creds);
+    const d = new Dentry(dir.fs, dir, parent === null ? `#${this.ino}` : this.name, inode);
+    d.incRef();
+    if (parent === null) d.deleted = true;
+    else d.hash();
+    try {
+      this.copyContents(from, d, limit);
+      copyXattrs(from.inode, inode, creds);
+      this.keepIno(inode, creds);
+      copyAttributes(st, inode, creds);
+      restoreTimes(before, dir.inode, creds);
+    } catch (e) {
+      if (parent !== null) {
+        if (this.isDir()) dir.inode.rmdir(dir, d);
+        else dir.inode.unlink(dir, d);
+        d.markDeleted();
+      }
+      d.decRef();
+      throw e;
+    }
+    this.copied(d);
+  }
+
+  /** An empty file of the same type in the upper directory. Files without a name are only made for those who have them open. */
+  abstract makeCopy(dir: Dentry, unnamed: boolean, from: Inode, creds: Credentials): Inode;
+
+  /** The data of regular files. */
+  copyContents(_from: Dentry, _to: Dentry, _limit: number): void {}
+
+  /** Notes the inode number in the copy, which is looked up anew when this inode has been forgotten. */
+  keepIno(copy: Inode, creds: Credentials): void {
+    try {
+      copy.setXattr(INO_XATTR, String(this.ino), 0, creds);
+    } catch (e) {
+      if (!(e instanceof linuxerr.LinuxError)) throw e;
+    }
+  }
+
+  /** The copy shows from now on. Takes over the caller's reference. */
+  copied(d: Dentry): void {
+    this.upper = d;
+    this.overlay.byUpper.set(d.inode, this);
+    for (const l of this.lowers) l.decRef();
+    this.lowers = [];
+  }
+
+  override release(): void {
+    const u = this.upper;
+    if (u !== null) {
+      if (this.overlay.byUpper.get(u.inode) === this) this.overlay.byUpper.delete(u.inode);
+      u.decRef();
+    }
+    for (const l of this.lowers) l.decRef();
+    this.lowers = [];
+    this.upper = null;
+  }
+}
+
+/** A symbolic link, FIFO, socket or device node. */
+export class OverlaySpecialFile extends OverlayInode {
+  static override readonly stateType = stateType("overlay.SpecialFile", []);
+
+  override makeCopy(dir: Dentry, unnamed: boolean, from: Inode, creds: Credentials): Inode {
+    // Only what has a name can be changed by name, and these cannot be opened otherwise.
+    if (unnamed) throw linuxerr.ENOENT;
+    const mode = from.mode();
+    if ((mode & S_IFMT) === S_IFLNK) return dir.inode.symlink(dir, this.name, from.readlink(null), creds);
+    return dir.inode.mknod(dir, this.name, mode, from.rdev(), creds);
+  }
+}
+
+/** Sets owner, mode and times of a copy to those of the original. */
+function copyAttributes(st: Statx, copy: Inode, creds: Credentials): void {
+  const o = new SetStatOptions();
+  o.mask = ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME | ATTR_CTIME;
+  o.uid = st.uid;
+  o.gid = st.gid;
+  if ((st.mode & S_IFMT) !== S_IFLNK) {
+    o.mask |= ATTR_MODE;
+    o.mode = st.mode & S_IALLUGO;
+  }
+  copyTimes(st, o);
+  copy.setStat(o, creds);
+}
+
+/** Making an entry for a copy has changed the times of the directory, which nobody shall see. */
+function restoreTimes(before: Statx, dir: Inode, creds: Credentials): void {
+  const o = new SetStatOptions();
+  o.mask = ATTR_ATIME | ATTR_MTIME | ATTR_CTIME;
+  copyTimes(before, o);
+  dir.setStat(o, creds);
+}
+
+function copyTimes(st: Statx, o: SetStatOptions): void {
+  o.atimeSec = st.atimeSec;
+  o.atimeNsec = st.atimeNsec;
+  o.mtimeSec = st.mtimeSec;
+  o.mtimeNsec = st.mtimeNsec;
+  o.ctimeSec = st.ctimeSec;
+  o.ctimeNsec = st.ctimeNsec;
+}
+
+function copyXattrs(from: Inode, to: Inode, creds: Credentials): void {
+  for (const name of from.listXattr(creds)) {
+    if (name.startsWith(OVERLAY_XATTR_PREFIX)) continue;
+    const value = from.getXattr(name, creds);
+    if (typeof value !== "string") continue;
+    try {
+      to.setXattr(name, value, 0, creds);
+    } catch (e) {
+      // A layer that cannot keep it does without.
+      if (e !== linuxerr.EOPNOTSUPP) throw e;
+    }
+  }
+}

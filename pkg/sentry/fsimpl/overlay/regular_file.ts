@@ -1,0 +1,111 @@
+import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from "../../../abi/linux/file.ts";
+import { S_IALLUGO, S_IFREG } from "../../../abi/linux/stat.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import { stateType } from "../../../state/index.ts";
+import type { Credentials } from "../../kernel/auth/index.ts";
+import { type Mappable, MappingSet, type MappingSpace, type Translation } from "../../memmap/index.ts";
+import {
+  ATTR_SIZE,
+  type Dentry,
+  type FileDescription,
+  type Inode,
+  type SetStatOptions,
+  Statx,
+  type VirtualDentry,
+} from "../../vfs/index.ts";
+import { CopyUp } from "./copy_up.ts";
+import { OverlayInode } from "./inode.ts";
+import { OverlayFileDescription } from "./regular_file_fd.ts";
+
+const PAGE_SIZE = 4096;
+
+/** A regular file. Mappings of it follow when it is copied up. */
+export class OverlayRegularFile extends OverlayInode implements Mappable {
+  static override readonly stateType = stateType("overlay.RegularFile", ["mappings"]);
+  /** Mappings made before it was copied up. The layer below does not change and need not know. */
+  readonly mappings: MappingSet = new MappingSet();
+
+  override open(vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
+    const acc = flags & O_ACCMODE;
+    // What is truncated anyway is not copied.
+    if (acc === O_WRONLY || acc === O_RDWR) this.copyUp((flags & O_TRUNC) !== 0 ? 0 : Number.POSITIVE_INFINITY);
+    const place = this.topPlace();
+    const real = place.dentry.inode.open(place, flags & ~O_TRUNC, creds);
+    return new OverlayFileDescription(vd, flags, this, real, creds);
+  }
+
+  override setStat(opts: SetStatOptions, creds: Credentials): void {
+    if (this.upper === null && (opts.mask & ATTR_SIZE) !== 0) {
+      this.dropPagesBehind(opts.size);
+      this.copyUp(opts.size);
+    }
+    super.setStat(opts, creds);
+  }
+
+  /** Private copies of pages behind the new end go, too. */
+  dropPagesBehind(size: number): void {
+    if (this.mappings.isEmpty()) return;
+    const st = new Statx();
+    this.top().inode.stat(st);
+    const from = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+    if (from < st.size) this.mappings.invalidate(from, Math.ceil(st.size / PAGE_SIZE) * PAGE_SIZE, true);
+  }
+
+  // ---- copying up
+
+  override makeCopy(dir: Dentry, unnamed: boolean, from: Inode, creds: Credentials): Inode {
+    const mode = S_IFREG | (from.mode() & S_IALLUGO);
+    return unnamed ? dir.inode.tmpfile(dir, mode, false, creds) : dir.inode.create(dir, this.name, mode, creds);
+  }
+
+  override copyContents(from: Dentry, to: Dentry, limit: number): void {
+    const st = new Statx();
+    from.inode.stat(st);
+    const size = Math.min(st.size, limit);
+    const o = this.overlay;
+    const job = new CopyUp(o.lowerPlace(from), o.upperPlace(to), size, o.creds, o.copyBuffer());
+    try {
+      while (job.step());
+    } finally {
+      job.finish();
+    }
+  }
+
+  override copied(d: Dentry): void {
+    super.copied(d);
+    if (this.mappings.isEmpty()) return;
+    const to = mappableOf(d.inode);
+    for (const [ms, list] of this.mappings.spaces) {
+      for (const m of list) to.addMapping(ms, m.start, m.end, m.offset, m.writable);
+    }
+    this.mappings.invalidate(0, Number.MAX_SAFE_INTEGER, false);
+    this.mappings.spaces.clear();
+    this.mappings.writableBytes = 0;
+  }
+
+  // ---- memmap.Mappable
+
+  addMapping(ms: MappingSpace, start: number, end: number, offset: number, writable: boolean): void {
+    if (this.upper !== null) mappableOf(this.upper.inode).addMapping(ms, start, end, offset, writable);
+    else this.mappings.addMapping(ms, start, end, offset, writable);
+  }
+
+  removeMapping(ms: MappingSpace, start: number, end: number, offset: number, writable: boolean): void {
+    if (this.upper !== null) mappableOf(this.upper.inode).removeMapping(ms, start, end, offset, writable);
+    else this.mappings.removeMapping(ms, start, end, offset, writable);
+  }
+
+  translate(start: number, end: number, optionalEnd: number, access: number): Translation[] {
+    return mappableOf(this.top().inode).translate(start, end, optionalEnd, access);
+  }
+}
+
+/** A layer's regular file as something to map; ENODEV when it is not. */
+export function mappableOf(inode: Inode): Mappable {
+  if (isMappable(inode)) return inode;
+  throw linuxerr.ENODEV;
+}
+
+function isMappable(inode: Inode): inode is Inode & Mappable {
+  return "translate" in inode && "addMapping" in inode && "removeMapping" in inode;
+}

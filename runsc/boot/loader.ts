@@ -1,6 +1,7 @@
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import { LinuxError } from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
+import { randomUUID } from "../../pkg/sentry/fsimpl/proc/index.ts";
 import {
   ALL_CAPS,
   type Credentials,
@@ -42,11 +43,11 @@ const EXIT_NOT_FOUND = 127;
 const EXIT_NOT_EXECUTABLE = 126;
 const EXIT_FAILURE = 128;
 
-/** What the processor offers, from our own auxiliary vector. */
-function readFeatures(): Features {
-  const text = host.readFile("/proc/self/auxv");
-  if (typeof text === "number") throw new Error(`boot: /proc/self/auxv: ${text}`);
-  return featuresFromAuxv(Buffer.from(text, "latin1"));
+/** A file of the host's /proc as a byte string. */
+function readProc(path: string): string {
+  const text = host.readFile(path);
+  if (typeof text === "number") throw new Error(`boot: ${path}: ${linuxerr.nameOf(-text)}`);
+  return text;
 }
 
 /** What strerror(3) says, for the errors that running a command has. */
@@ -85,6 +86,8 @@ export class Loader {
   readonly spec: BootSpec;
   readonly log: SandboxLog;
   readonly features: Features;
+  /** The host's /proc/cpuinfo. */
+  readonly cpuInfo: string;
   readonly memoryFile: MemoryFile;
   readonly platform: Platform;
   readonly timekeeper: Timekeeper = new Timekeeper();
@@ -94,7 +97,8 @@ export class Loader {
   constructor(spec: BootSpec) {
     this.spec = spec;
     this.log = new SandboxLog(FD.log, spec.debug);
-    this.features = readFeatures();
+    this.features = featuresFromAuxv(Buffer.from(readProc("/proc/self/auxv"), "latin1"));
+    this.cpuInfo = readProc("/proc/cpuinfo");
     this.memoryFile = new MemoryFile();
     this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log);
     this.timekeeper.watchClockChanges(this.platform);
@@ -134,8 +138,8 @@ export class Loader {
     kernel.heartbeat = new WatchdogHeartbeat(this.watchdog);
     if (spec.strace) kernel.strace = new Strace(this.log);
     const root = newRootCredentials(users);
-    registerFilesystems(kernel);
-    const mounts = makeMounts(kernel, root, spec);
+    registerFilesystems(kernel, { cpuInfo: this.cpuInfo, bootID: randomUUID() });
+    const mounts = makeMounts(kernel, root);
     const fds = new FDTable();
     const limits = newDefaultLimitSet();
     for (const [i, file] of makeStdio(kernel, FD.stdio).entries()) {

@@ -1,21 +1,107 @@
-import { MS_RDONLY } from "../../pkg/abi/linux/fs.ts";
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../pkg/abi/linux/fs.ts";
+import { RLIMIT_NOFILE } from "../../pkg/abi/linux/rlimit.ts";
+import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
+import * as host from "../../pkg/hostsyscall/index.ts";
+import { DevType, registerDevices } from "../../pkg/sentry/fsimpl/dev/index.ts";
 import { GoferOptions, GoferType } from "../../pkg/sentry/fsimpl/gofer/index.ts";
+import { OverlayOptions, OverlayType } from "../../pkg/sentry/fsimpl/overlay/index.ts";
 import { PipeFS } from "../../pkg/sentry/fsimpl/pipefs/index.ts";
+import { type ProcInfo, ProcType } from "../../pkg/sentry/fsimpl/proc/index.ts";
+import { SysType } from "../../pkg/sentry/fsimpl/sys/index.ts";
 import { TmpfsType } from "../../pkg/sentry/fsimpl/tmpfs/index.ts";
 import type { Credentials } from "../../pkg/sentry/kernel/auth/index.ts";
 import type { Kernel } from "../../pkg/sentry/kernel/index.ts";
-import type { MountNamespace } from "../../pkg/sentry/vfs/index.ts";
-import { type BootSpec, FD } from "./spec.ts";
+import { type MountNamespace, PathOperation, Statx, type VirtualDentry } from "../../pkg/sentry/vfs/index.ts";
+import { FD } from "./spec.ts";
 
-/** Makes the kinds of file systems known that a container can mount. */
-export function registerFilesystems(k: Kernel): void {
-  new PipeFS(k.vfs);
-  k.vfs.registerFilesystemType(new TmpfsType(k.memoryFile, k.totalMemory));
-  k.vfs.registerFilesystemType(new GoferType(k.memoryFile.fileIDs));
+/** A file system every container finds, in order of mounting. */
+interface StandardMount {
+  readonly target: string;
+  readonly type: string;
+  readonly source: string;
+  readonly flags: number;
+  readonly data: string;
 }
 
-/** The container's mounts: the donated directory under an overlay in memory, and what Linux programs expect on top. */
-export function makeMounts(k: Kernel, root: Credentials, _spec: BootSpec): MountNamespace {
-  const internalData = new GoferOptions(FD.root);
-  return k.vfs.newMountNamespace(root, "none", "9p", { flags: MS_RDONLY, data: "", internalData }, k.rootUserNamespace);
+const standardMounts: readonly StandardMount[] = [
+  { target: "/proc", type: "proc", source: "proc", flags: MS_NOSUID | MS_NODEV | MS_NOEXEC, data: "" },
+  { target: "/sys", type: "sysfs", source: "sysfs", flags: MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, data: "" },
+  { target: "/dev", type: "dev", source: "none", flags: MS_NOSUID | MS_NOEXEC, data: "" },
+  { target: "/dev/shm", type: "tmpfs", source: "none", flags: MS_NOSUID | MS_NODEV, data: "mode=1777" },
+];
+
+/** Makes the kinds of file systems known that a container can mount, and the devices behind their nodes. */
+export function registerFilesystems(k: Kernel, proc: ProcInfo): void {
+  const vfs = k.vfs;
+  // Registers itself as the maker of pipes.
+  new PipeFS(vfs);
+  vfs.registerFilesystemType(new TmpfsType(k.memoryFile, k.totalMemory));
+  vfs.registerFilesystemType(new ProcType(k, proc));
+  vfs.registerFilesystemType(new SysType({ cpuCount: k.cpuCount, totalMemory: k.totalMemory }));
+  vfs.registerFilesystemType(new DevType());
+  vfs.registerFilesystemType(new OverlayType());
+  vfs.registerFilesystemType(new GoferType(k.memoryFile.fileIDs));
+  registerDevices(vfs);
+}
+
+/** The donated directory as gofer options: at most half of our descriptors are kept for it. */
+function goferOptions(): GoferOptions {
+  const options = new GoferOptions(FD.root);
+  const limit = new host.HostRlimit();
+  if (host.getrlimit(0, RLIMIT_NOFILE, limit) === 0) {
+    options.maxDescriptors = Math.min(options.maxDescriptors, Math.floor(limit.soft / 2));
+  }
+  return options;
+}
+
+/** The donated directory under an overlay in memory, as the root of a new namespace. */
+function makeRoot(k: Kernel, creds: Credentials): MountNamespace {
+  const vfs = k.vfs;
+  const lower = vfs.newFilesystem(creds, "9p", "none", {
+    flags: MS_RDONLY,
+    data: "",
+    internalData: goferOptions(),
+  });
+  const lowerRoot = vfs.newDisconnectedMount(lower, lower.rootDentry(), "none", MS_RDONLY).rootVD;
+  // The overlay's root has the upper layer's attributes: make them the directory's own.
+  const st = new Statx();
+  lowerRoot.inode.stat(st);
+  const upper = vfs.newFilesystem(creds, "tmpfs", "none", {
+    flags: 0,
+    data: `mode=${(st.mode & 0o7777).toString(8)},uid=${st.uid},gid=${st.gid},size=0`,
+    internalData: null,
+  });
+  const upperRoot = vfs.newDisconnectedMount(upper, upper.rootDentry(), "none", 0).rootVD;
+  const layers = new OverlayOptions(upperRoot, [lowerRoot]);
+  return vfs.newMountNamespace(
+    creds,
+    "none",
+    "overlay",
+    { flags: 0, data: "", internalData: layers },
+    k.rootUserNamespace,
+  );
+}
+
+/** Makes a directory and what leads to it where there is none. */
+function makeDirectory(k: Kernel, creds: Credentials, root: VirtualDentry, path: string): void {
+  for (let end = path.indexOf("/", 1); ; end = path.indexOf("/", end + 1)) {
+    const part = end < 0 ? path : path.slice(0, end);
+    try {
+      k.vfs.mkdirAt(creds, new PathOperation(root, root, part, false), 0o755);
+    } catch (e) {
+      if (e !== linuxerr.EEXIST) throw e;
+    }
+    if (end < 0) return;
+  }
+}
+
+/** The container's mounts: its root, and what Linux programs expect on top. */
+export function makeMounts(k: Kernel, creds: Credentials): MountNamespace {
+  const ns = makeRoot(k, creds);
+  for (const m of standardMounts) {
+    makeDirectory(k, creds, ns.root, m.target);
+    const at = new PathOperation(ns.root, ns.root, m.target, true);
+    k.vfs.mountAt(creds, m.source, at, m.type, { flags: m.flags, data: m.data, internalData: null });
+  }
+  return ns;
 }

@@ -1,28 +1,12 @@
-import * as host from "../../pkg/hostsyscall/index.ts";
+import { HostFilesystem } from "../../pkg/sentry/fsimpl/host/index.ts";
 import type { Kernel } from "../../pkg/sentry/kernel/index.ts";
-import type { IOSequence } from "../../pkg/sentry/usermem/index.ts";
-import { FileDescription } from "../../pkg/sentry/vfs/index.ts";
+import type { FileDescription } from "../../pkg/sentry/vfs/index.ts";
 
-class Temp extends FileDescription {
-  fd = 0;
-  override write(src: IOSequence): number {
-    const n = Math.min(src.numBytes(), 65536);
-    const b = new Uint8Array(n);
-    const m = src.copyIn(b, 0, n);
-    return host.write(this.fd, b, 0, m);
-  }
-  override read(dst: IOSequence): number {
-    const b = new Uint8Array(Math.min(65536, dst.numBytes()));
-    const n = host.read(this.fd, b);
-    if (n > 0) dst.copyOut(b, 0, n);
-    return n;
-  }
-}
-
+/**
+ * The container's standard input, output and error from host descriptors `first` and the next two. Each description comes with
+ * one reference. The host's descriptions are shared with whoever started us: their flags stay as they are.
+ */
 export function makeStdio(k: Kernel, first: number): FileDescription[] {
-  return [0, 1, 2].map((i) => {
-    const t = new Temp(k.vfs.newAnonVirtualDentry("[host]"), 2);
-    t.fd = first + i;
-    return t;
-  });
+  const fs = new HostFilesystem(k.vfs, k.platform, k.memoryFile.fileIDs);
+  return [0, 1, 2].map((i) => fs.newFD(first + i));
 }

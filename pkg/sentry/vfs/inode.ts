@@ -183,7 +183,7 @@ export abstract class Inode {
 
   /**
    * Opens a regular file, a directory, or a special file that is not a FIFO and not a device with a number (those the vfs
-   * dispatches). O_CREAT, O_EXCL and O_TRUNC have been dealt with.
+   * dispatches). O_CREAT and O_EXCL have been dealt with; O_TRUNC is a hint that setStat to size 0 follows.
    */
   open(_vd: VirtualDentry, _flags: number, _creds: Credentials): FileDescription {
     throw linuxerr.ENXIO;

@@ -220,7 +220,7 @@ function openInode(
   } else if (r.exec && inode.denyWriteAccess() !== 0) throw linuxerr.ETXTBSY;
   let file: FileDescription;
   try {
-    file = openSpecial(vfs, vd, type, r.flags & ~(O_CREAT | O_EXCL | O_TRUNC), creds);
+    file = openSpecial(vfs, vd, type, r.flags & ~(O_CREAT | O_EXCL), creds);
   } catch (e) {
     if (writes) inode.putWriteAccess();
     else if (r.exec) inode.allowWriteAccess();

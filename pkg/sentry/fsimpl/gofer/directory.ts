@@ -274,6 +274,7 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
     newName: string,
     newD: Dentry | null,
     flags: number,
+    _creds: Credentials,
   ): void {
     const target = newDir.inode;
     const moved = oldD.inode;

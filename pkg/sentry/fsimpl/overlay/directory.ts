@@ -14,8 +14,7 @@ import {
   type VirtualDentry,
 } from "../../vfs/index.ts";
 import { OverlayDirectoryDescription } from "./directory_fd.ts";
-import { isWhiteout, OPAQUE_XATTR, OverlayInode } from "./inode.ts";
-import { isDirectory } from "./overlay.ts";
+import { isDirectory, isWhiteout, OPAQUE_XATTR, OverlayInode } from "./inode.ts";
 
 /** A directory: of one layer, or merged from several. */
 export class OverlayDirectory extends OverlayInode {
@@ -256,7 +255,9 @@ export class OverlayDirectory extends OverlayInode {
     newName: string,
     newD: Dentry | null,
     flags: number,
+    _creds: Credentials,
   ): void {
+    const o = this.overlay;
     const target = newDir.inode;
     const moved = oldD.inode;
     const other = newD?.inode ?? null;
@@ -285,7 +286,7 @@ export class OverlayDirectory extends OverlayInode {
     let newU = lookupChild(to, newName);
     if (exchange) {
       if (newU === null) throw linuxerr.ENOENT;
-      from.inode.rename(from, oldU, to, newName, newU, RENAME_EXCHANGE);
+      from.inode.rename(from, oldU, to, newName, newU, RENAME_EXCHANGE, o.creds);
       finishRename(oldU, to, newName, newU, true);
       if (other instanceof OverlayInode) this.adopt(other, oldD.name);
       target.adopt(moved, newName);
@@ -298,7 +299,7 @@ export class OverlayDirectory extends OverlayInode {
         newU = null;
       } else if (isDirectory(oldU)) throw linuxerr.ENOTDIR;
     }
-    from.inode.rename(from, oldU, to, newName, newU, 0);
+    from.inode.rename(from, oldU, to, newName, newU, 0, o.creds);
     finishRename(oldU, to, newName, newU, false);
     if (hidden) this.makeWhiteout(from, oldD.name);
     if (other !== null) markUnlinked(other);

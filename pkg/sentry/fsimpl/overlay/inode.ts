@@ -1,5 +1,5 @@
 import * as errno from "../../../abi/linux/errno.ts";
-import { makeDeviceID, S_IALLUGO, S_IFCHR, S_IFLNK, S_IFMT } from "../../../abi/linux/stat.ts";
+import { makeDeviceID, S_IALLUGO, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
@@ -31,6 +31,11 @@ export const INO_XATTR = "trusted.overlay.ino";
 /** Whether a dentry of a layer stands for a removed name: a character device 0:0. */
 export function isWhiteout(d: Dentry): boolean {
   return (d.inode.mode() & S_IFMT) === S_IFCHR && d.inode.rdev() === 0;
+}
+
+/** Whether a dentry of a layer is a directory. */
+export function isDirectory(d: Dentry): boolean {
+  return (d.inode.mode() & S_IFMT) === S_IFDIR;
 }
 
 /** A file of the overlay: the file of the topmost layer that has it, which copying up changes to the upper one. */
@@ -99,7 +104,7 @@ export abstract class OverlayInode extends Inode {
 
   override revalidate(_d: Dentry): boolean {
     const u = this.upper;
-    if (u !== null && u.fs.revalidates && u.hashed && !u.inode.revalidate(u)) return false;
+    if (u?.fs.revalidates === true && u.hashed && !u.inode.revalidate(u)) return false;
     for (const l of this.lowers) {
       if (l.fs.revalidates && (!l.hashed || !l.inode.revalidate(l))) return false;
     }

@@ -1,5 +1,5 @@
 import { MS_RDONLY, OVERLAYFS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
-import { S_IFDIR, S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
+import { S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
@@ -197,11 +197,6 @@ export class OverlayFilesystem extends Filesystem {
     this.upperMount?.decRef();
     for (const m of this.lowerMounts) m.decRef();
   }
-}
-
-/** Whether a dentry of a layer is a directory. */
-export function isDirectory(d: Dentry): boolean {
-  return (d.inode.mode() & S_IFMT) === S_IFDIR;
 }
 
 /** The filesystem type "overlay". */

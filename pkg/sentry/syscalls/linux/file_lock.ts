@@ -30,6 +30,9 @@ import { openFile } from "./path.ts";
 /** Mandatory locks of flock(2), long gone: accepted and ignored. */
 const LOCK_MAND = 32;
 
+/** Largest file offset. */
+const OFFSET_MAX = 2n ** 63n - 1n;
+
 /** A struct flock as the guest gave it, resolved to an absolute range. */
 interface LockRequest {
   type: number;
@@ -56,13 +59,15 @@ function copyInLock(t: Task, file: FileDescription, addr: number): LockRequest {
     base = st.size;
   } else if (whence !== SEEK_SET) throw linuxerr.EINVAL;
   let start = base + lStart;
-  if (start >= 2 ** 63) throw linuxerr.EOVERFLOW;
   if (start < 0) throw linuxerr.EINVAL;
+  if (start + Math.abs(len) > Number.MAX_SAFE_INTEGER) {
+    const from = BigInt(base) + exact64(w, FLOCK_L_START / 4);
+    const n = exact64(w, FLOCK_L_LEN / 4);
+    if (from > OFFSET_MAX || (n > 0n && from + n - 1n > OFFSET_MAX)) throw linuxerr.EOVERFLOW;
+  }
   let end = LOCK_MAX;
-  if (len > 0) {
-    if (start + len > 2 ** 63) throw linuxerr.EOVERFLOW;
-    end = start + len;
-  } else if (len < 0) {
+  if (len > 0) end = start + len;
+  else if (len < 0) {
     if (start + len < 0) throw linuxerr.EINVAL;
     end = start;
     start += len;
@@ -71,6 +76,11 @@ function copyInLock(t: Task, file: FileDescription, addr: number): LockRequest {
   if (start >= LOCK_MAX) start = LOCK_MAX - 1;
   if (end > LOCK_MAX) end = LOCK_MAX;
   return { type, pid, start, end };
+}
+
+/** A signed 64-bit value at word i, exactly. */
+function exact64(w: Uint32Array, i: number): bigint {
+  return BigInt.asIntN(64, (BigInt(w[i + 1] ?? 0) << 32n) | BigInt(w[i] ?? 0));
 }
 
 function signed64(w: Uint32Array, i: number): number {

@@ -19,7 +19,7 @@ import { pauseWorld, unpauseWorld } from "./pause.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import { createProcess } from "./process.ts";
 import { RunQueue } from "./run_queue.ts";
-import type { SignalQuota } from "./signal_quota.ts";
+import { type SignalQuota, SignalQuotas } from "./signal_quota.ts";
 import { SyscallScratch } from "./syscall_scratch.ts";
 import type { SyscallArguments, SyscallFn } from "./syscalls.ts";
 import type { Task } from "./task.ts";
@@ -130,7 +130,7 @@ export class Kernel {
       "features",
       "allowSUID",
       "globalInit",
-      "quotas",
+      "signalQuotas",
       "nextInode",
       "shmMount",
     ],
@@ -182,8 +182,7 @@ export class Kernel {
   pauseCount = 0;
   panicked: SentryPanic | null = null;
   stopRequested = false;
-  /** Per user of the root user namespace. */
-  readonly quotas: Map<number, SignalQuota> = new Map();
+  readonly signalQuotas: SignalQuotas = new SignalQuotas();
   /** The internal tmpfs of memfd_create(2); made at first use. */
   shmMount: Mount | null = null;
   /** The next inode number for namespaces. */
@@ -279,9 +278,9 @@ export class Kernel {
     return -5;
   }
 
-  /** The counters of a user (kernel uid). */
+  /** The counter of queued signals of a user (kernel uid). */
   quotaOf(kuid: number): SignalQuota {
-    return this.tasks.quotaOf(this.quotas, kuid);
+    return this.signalQuotas.of(kuid);
   }
 
   /** A buffer for one FP state of a context. */

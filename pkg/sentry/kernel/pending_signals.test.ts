@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { SI_QUEUE, SIGCHLD, SIGKILL, SIGSEGV, SIGUSR1 } from "../../abi/linux/signal.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { PendingSignals, QueuedSignal, type SignalTimer } from "./pending_signals.ts";
-import { SignalQuota } from "./signal_quota.ts";
+import { type SignalQuota, SignalQuotas } from "./signal_quota.ts";
 import * as sigset from "./signal_set.ts";
 
 class Timer implements SignalTimer {
@@ -23,7 +23,7 @@ function queued(sig: number, value: number, quota: SignalQuota | null, timer: Si
 
 test("faults come first, then the lowest number, real-time signals in order", () => {
   const p = new PendingSignals();
-  const q = new SignalQuota(0);
+  const q = new SignalQuotas().of(0);
   q.signals = 5;
   p.enqueue(queued(40, 1, q));
   p.enqueue(queued(40, 2, q));
@@ -47,7 +47,7 @@ test("faults come first, then the lowest number, real-time signals in order", ()
 test("masks, discarding and timers", () => {
   const p = new PendingSignals();
   const t = new Timer();
-  const q = new SignalQuota(0);
+  const q = new SignalQuotas().of(0);
   q.signals = 3;
   p.enqueue(queued(34, 1, q, t));
   p.enqueue(queued(SIGUSR1, 2, q));

@@ -78,7 +78,7 @@ export class PosixTimer implements AlarmOwner, SignalTimer {
     this.valueHi = valueHi;
     this.target = target;
     this.quota = quota;
-    quota.signals++;
+    quota.take();
     const k = tg.kernel;
     this.alarm =
       cpu !== null

@@ -1,12 +1,19 @@
 import { RLIMIT_NOFILE } from "../../abi/linux/rlimit.ts";
-import { SS_DISABLE } from "../../abi/linux/signal.ts";
+import { SIGKILL, SS_DISABLE } from "../../abi/linux/signal.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
 import type { Entry, EventListener } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import type { LimitSet } from "../limits/index.ts";
 import type { MemoryManager } from "../mm/index.ts";
-import { type Context, type ContextOwner, EventFault, type EventKind, EventSyscall } from "../platform/platform.ts";
+import {
+  type Context,
+  type ContextOwner,
+  EventDied,
+  EventFault,
+  type EventKind,
+  EventSyscall,
+} from "../platform/platform.ts";
 import { Timer, type TimerListener } from "../time/index.ts";
 import { IOSequence } from "../usermem/index.ts";
 import type { FileDescription, MountNamespace } from "../vfs/index.ts";
@@ -335,6 +342,10 @@ export class Task implements ContextOwner, EventListener {
     const k = this.kernel;
     if (ctx !== this.context) return;
     this.stops++;
+    if (ctx.event === EventDied) {
+      k.log.warning(`host thread of task ${this.tid} (${this.name}) is gone: killing its process`);
+      this.threadGroup.prepareGroupExit(SIGKILL);
+    }
     const event: EventKind = ctx.event;
     const free = !this.queued && this.stopCount === 0 && k.pauseCount === 0 && this.runState === runApp;
     if (free && event === EventSyscall) serveSyscall(this, ctx);
@@ -630,7 +641,7 @@ export class Task implements ContextOwner, EventListener {
     if (this.exitState === TaskExitDead) return "X";
     if (this.groupStopped) return "T";
     if (this.vforkWaiting !== null) return "D";
-    return this.blocked ? "S" : "R";
+    return this.blocked && this.blockKind !== BLOCK_RESCHEDULE ? "S" : "R";
   }
 
   /** Replaces the context (exec). The old one is released. */

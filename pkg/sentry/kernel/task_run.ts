@@ -31,11 +31,7 @@ class RunApp implements RunState {
 
   execute(t: Task): RunState | null {
     const ctx = t.context;
-    if (ctx.event === EventDied) {
-      t.kernel.log.warning(`host thread of task ${t.tid} (${t.name}) is gone: killing its process`);
-      t.threadGroup.prepareGroupExit(linux.SIGKILL);
-      return runExit;
-    }
+    if (ctx.event === EventDied) return contextDied(t);
     if (!ctx.stopped) return null;
     if (t.killed) return runExit;
     // Only the stop that was asked for stands behind the system call instruction.
@@ -61,7 +57,8 @@ class RunInterrupt implements RunState {
 
   execute(t: Task): RunState | null {
     for (;;) {
-      if (t.killed || t.context.event === EventDied) return runExit;
+      if (t.killed) return runExit;
+      if (t.context.event === EventDied) return contextDied(t);
       if (t.groupStopped) return this.park(t);
       if (t.stopPending) {
         participateGroupStop(t, false);
@@ -87,6 +84,12 @@ class RunInterrupt implements RunState {
     t.runState = this;
     return null;
   }
+}
+
+/** There is no host thread to go on with. */
+function contextDied(t: Task): RunState {
+  t.threadGroup.prepareGroupExit(linux.SIGKILL);
+  return runExit;
 }
 
 export const runApp: RunState = new RunApp();

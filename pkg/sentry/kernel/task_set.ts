@@ -1,14 +1,13 @@
 import { stateType } from "../../state/index.ts";
 import type { UserNamespace } from "./auth/index.ts";
 import { PIDNamespace } from "./pid_namespace.ts";
-import { SignalQuota } from "./signal_quota.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
 /** Inode number Linux gives the first PID namespace (PROC_PID_INIT_INO). */
 const ROOT_PIDNS_INO = 0xeffffffc;
-/** Most tasks a sandbox may have, zombies included. */
-const MAX_TASKS_DEFAULT = 32768;
+/** Most tasks a sandbox may have, zombies included: each costs the sentry some kilobytes. */
+const MAX_TASKS_DEFAULT = 16384;
 
 /** All tasks of the sandbox. */
 export class TaskSet {
@@ -72,15 +71,5 @@ export class TaskSet {
       if (n.tasks.get(id) === t) n.tasks.delete(id);
       n.tids.delete(t);
     }
-  }
-
-  /** The counters of a user, made on first use. */
-  quotaOf(quotas: Map<number, SignalQuota>, kuid: number): SignalQuota {
-    let q = quotas.get(kuid);
-    if (q === undefined) {
-      q = new SignalQuota(kuid);
-      quotas.set(kuid, q);
-    }
-    return q;
   }
 }

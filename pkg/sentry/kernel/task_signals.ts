@@ -4,7 +4,6 @@ import * as linux from "../../abi/linux/signal.ts";
 import { EventIn } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { type PendingSignals, QueuedSignal, type SignalTimer } from "./pending_signals.ts";
-import type { SignalQuota } from "./signal_quota.ts";
 import * as sigset from "./signal_set.ts";
 import type { Task } from "./task.ts";
 import { EventChildContinue, EventChildStop, type ThreadGroup } from "./thread_group.ts";
@@ -78,14 +77,14 @@ function enqueue(pending: PendingSignals, t: Task, info: SignalInfo, timer: Sign
     pending.mark(sig);
     return 0;
   }
-  const quota: SignalQuota = t.kernel.quotaOf(t.creds.realKUID);
+  const quota = t.kernel.quotaOf(t.creds.realKUID);
   const override = sig < linux.SIGRTMIN && info.code >= 0;
-  if (!override && timer === null && quota.signals >= t.threadGroup.limits.cur(RLIMIT_SIGPENDING)) {
+  if (!override && timer === null && !quota.hasRoom(t.threadGroup.limits.cur(RLIMIT_SIGPENDING))) {
     if (sig >= linux.SIGRTMIN && info.code !== linux.SI_USER) return -errno.EAGAIN;
     pending.mark(sig);
     return 0;
   }
-  quota.signals++;
+  quota.take();
   pending.enqueue(new QueuedSignal(info, quota, timer));
   return 0;
 }

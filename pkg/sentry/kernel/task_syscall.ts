@@ -158,7 +158,8 @@ export function syscallReturn(t: Task, result: number): RunState | null {
     t.nextState = null;
     return s;
   }
-  if (t.killed || ctx.event === EventDied) return runExit;
+  if (t.killed) return runExit;
+  if (ctx.event === EventDied) return runInterrupt;
   let ret = result;
   if (isRestart(ret)) {
     t.restartNr = t.sysno;

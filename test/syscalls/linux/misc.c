@@ -188,27 +188,15 @@ TEST(calls_that_are_gone)
 	ERR(ENOSYS, syscall(100000));
 }
 
-TEST(iopl_and_modify_ldt_without_privilege)
-{
-	OK(setresuid(65534, 65534, 65534));
-	ERR(EPERM, syscall(SYS_iopl, 3));
-	ERR(EPERM, syscall(SYS_ioperm, 0x80, 1, 1));
-	ERR(EINVAL, syscall(SYS_iopl, 4));
-}
-
 TEST(privileged_calls_are_refused)
 {
+	OK(chmod(".", 0755));
 	OK(setresuid(65534, 65534, 65534));
 	ERR(EPERM, syscall(SYS_reboot, 0xfee1dead, 672274793, 0x01234567, 0));
-	ERR(EPERM, syscall(SYS_swapon, "f", 0));
-	ERR(EPERM, syscall(SYS_swapoff, "f"));
 	ERR(EPERM, syscall(SYS_mount, "none", ".", "tmpfs", 0, 0));
 	ERR(EPERM, syscall(SYS_umount2, ".", 0));
 	ERR(EPERM, syscall(SYS_chroot, "."));
 	ERR(EPERM, syscall(SYS_pivot_root, ".", "."));
-	ERR(EPERM, syscall(SYS_init_module, 0, 0, ""));
-	ERR(EPERM, syscall(SYS_delete_module, "x", 0));
-	ERR(EPERM, syscall(SYS_acct, "f"));
 	ERR(EPERM, syscall(SYS_vhangup));
 }
 

@@ -1,5 +1,6 @@
 import { direntType } from "../../../abi/linux/dirent.ts";
 import { S_IFDIR } from "../../../abi/linux/stat.ts";
+import type { LinuxError } from "../../../errors/linuxerr/index.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
@@ -28,8 +29,45 @@ export abstract class KernfsDirectory extends KernfsInode {
     return 2;
   }
 
-  override create(): Inode {
-    throw linuxerr.ENOENT;
+  override create(_dir: Dentry, _name: string, _mode: number, _creds: Credentials): Inode {
+    throw this.newNameError(linuxerr.EACCES);
+  }
+
+  override mkdir(_dir: Dentry, _name: string, _mode: number, _creds: Credentials): Inode {
+    throw this.newNameError(linuxerr.EPERM);
+  }
+
+  override mknod(_dir: Dentry, _name: string, _mode: number, _rdev: number, _creds: Credentials): Inode {
+    throw this.newNameError(linuxerr.EPERM);
+  }
+
+  override symlink(_dir: Dentry, _name: string, _target: string, _creds: Credentials): Inode {
+    throw this.newNameError(linuxerr.EPERM);
+  }
+
+  override link(_dir: Dentry, _name: string, _target: Inode, _creds: Credentials): Inode {
+    throw this.newNameError(linuxerr.EPERM);
+  }
+
+  override rename(
+    _oldDir: Dentry,
+    _oldD: Dentry,
+    _newDir: Dentry,
+    _newName: string,
+    newD: Dentry | null,
+    _flags: number,
+  ): void {
+    throw newD === null ? this.newNameError(linuxerr.EPERM) : linuxerr.EPERM;
+  }
+
+  /** What an attempt to make a name gives: `usual`, or ENOENT where names that do not exist cannot even be thought of. */
+  newNameError(usual: LinuxError): LinuxError {
+    return this.kernfs().unknownNamesAreErrors ? linuxerr.ENOENT : usual;
+  }
+
+  /** The filesystem, typed. */
+  kernfs(): KernfsFilesystem {
+    return this.fs as KernfsFilesystem;
   }
 
   override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
@@ -74,10 +112,5 @@ export class StaticDirectory extends KernfsDirectory {
       at++;
     }
     return Math.max(at, offset);
-  }
-
-  /** The filesystem, typed. */
-  kernfs(): KernfsFilesystem {
-    return this.fs as KernfsFilesystem;
   }
 }

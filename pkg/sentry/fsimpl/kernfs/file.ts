@@ -1,4 +1,4 @@
-import { O_APPEND, SEEK_CUR, SEEK_END, SEEK_SET } from "../../../abi/linux/file.ts";
+import { O_APPEND, SEEK_CUR, SEEK_SET } from "../../../abi/linux/file.ts";
 import { S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import type { StateType } from "../../../state/index.ts";
@@ -118,7 +118,6 @@ export class DynamicBytesFileDescription extends FileDescription {
     let to: number;
     if (whence === SEEK_SET) to = offset;
     else if (whence === SEEK_CUR) to = this.offset + offset;
-    else if (whence === SEEK_END) to = this.source.size() + offset;
     else throw linuxerr.EINVAL;
     if (to < 0 || to > MAX_FILE_OFFSET) throw linuxerr.EINVAL;
     this.offset = to;

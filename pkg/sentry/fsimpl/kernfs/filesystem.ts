@@ -4,10 +4,12 @@ import { Filesystem, type Statfs, Timestamp } from "../../vfs/index.ts";
 
 /** A filesystem whose files exist in the kernel's head: proc, sysfs and their like. */
 export abstract class KernfsFilesystem extends Filesystem {
-  static override readonly stateType: StateType = stateType("kernfs.KernfsFilesystem", ["lastIno"], ["stamp"]);
+  static override readonly stateType: StateType = stateType("kernfs.KernfsFilesystem", ["lastIno", "unknownNamesAreErrors"], ["stamp"]);
   /** *_MAGIC of statfs(2). */
   abstract readonly magic: number;
   lastIno = 0;
+  /** Creating a name is ENOENT instead of a refusal (proc). */
+  unknownNamesAreErrors = false;
   /** For reading the clock. */
   readonly stamp: Timestamp = new Timestamp();
 

@@ -39,6 +39,7 @@ export class ProcFilesystem extends KernfsFilesystem {
     this.pidNamespace = pidNamespace;
     this.info = info;
     this.revalidates = true;
+    this.unknownNamesAreErrors = true;
     this.setRoot(new RootDirectory(this));
   }
 

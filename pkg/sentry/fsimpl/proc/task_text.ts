@@ -95,7 +95,7 @@ function limits(t: Task): string {
   for (let i = 0; i < LIMITS.length; i++) {
     const [name, unit] = LIMITS[i] ?? ["", ""];
     const l = t.threadGroup.limits.get(i);
-    s += `${name.padEnd(25)} ${limit(l.cur)} ${limit(l.max)} ${unit.padEnd(10)}\n`;
+    s += `${name.padEnd(25)} ${limit(l.cur)} ${limit(l.max)} ${unit === "" ? "" : unit.padEnd(10)}\n`;
   }
   return s;
 }

@@ -306,34 +306,37 @@ export class SystrapPlatform implements Platform {
 
   /** Waits for the report of a stub's command thread, queueing what else comes. False when the stub died. */
   awaitReport(stub: Subprocess, tid: number): boolean {
-    for (;;) {
-      const r = this.native.systrap_await(this.listener, stub.pidfd, this.notifPtr);
-      if (r === 0) {
-        if (this.notif[2] === tid) {
-          stub.reported(this.notif);
-          return true;
-        }
-        this.queue.push(this.notif.slice());
-      } else if (r === -3) {
-        return false;
-      }
-    }
+    const notif = this.awaitNotification(tid, stub.pidfd);
+    if (notif === null) return false;
+    stub.reported(notif);
+    return true;
   }
 
   /** Waits for the first report of a new guest thread. False when its stub died. */
   awaitEntry(ctx: SystrapContext): boolean {
-    for (;;) {
-      for (let i = 0; i < this.queue.length; i++) {
-        const q = this.queue[i];
-        if (q !== undefined && q[2] === ctx.hostTID) {
-          this.queue.splice(i, 1);
-          ctx.begin(q);
-          return true;
-        }
+    const notif = this.awaitNotification(ctx.hostTID, ctx.subprocess.pidfd);
+    if (notif === null) return false;
+    ctx.begin(notif);
+    return true;
+  }
+
+  /** The next notification of a host thread, which may have come already: a new process or thread can be faster than its maker's report. */
+  awaitNotification(tid: number, pidfd: number): Uint32Array | null {
+    for (let i = 0; i < this.queue.length; i++) {
+      const q = this.queue[i];
+      if (q !== undefined && q[2] === tid) {
+        this.queue.splice(i, 1);
+        return q;
       }
-      const r = this.native.systrap_await(this.listener, ctx.subprocess.pidfd, this.notifPtr);
-      if (r === 0) this.queue.push(this.notif.slice());
-      else if (r === -3) return false;
+    }
+    for (;;) {
+      const r = this.native.systrap_await(this.listener, pidfd, this.notifPtr);
+      if (r === 0) {
+        if (this.notif[2] === tid) return this.notif;
+        this.queue.push(this.notif.slice());
+      } else if (r === -3) {
+        return null;
+      }
     }
   }
 

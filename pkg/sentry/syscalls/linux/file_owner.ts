@@ -95,7 +95,7 @@ function asyncOf(file: FileDescription): FileAsync {
 }
 
 /** Turns SIGIO on or off; the caller sets O_ASYNC in the flags. */
-export function setAsync(t: Task, file: FileDescription, on: boolean, fd = 0): void {
+export function setAsync(t: Task, file: FileDescription, on: boolean, fd: number): void {
   const a = asyncOf(file);
   if (a.notifier !== null) file.eventUnregister(a.notifier.entry);
   a.notifier = null;
@@ -107,10 +107,10 @@ export function setAsync(t: Task, file: FileDescription, on: boolean, fd = 0): v
 }
 
 /** FIOASYNC: 0, or -ENOTTY for a file that cannot. */
-export function changeAsync(t: Task, file: FileDescription, on: boolean, possible: boolean): number {
+export function changeAsync(t: Task, fd: number, file: FileDescription, on: boolean, possible: boolean): number {
   if (((file.statusFlags & O_ASYNC) !== 0) === on) return 0;
   if (!possible) return -errno.ENOTTY;
-  setAsync(t, file, on);
+  setAsync(t, file, on, fd);
   file.setStatusFlags(on ? file.statusFlags | O_ASYNC : file.statusFlags & ~O_ASYNC);
   return 0;
 }

@@ -76,7 +76,7 @@ export function fcntl(t: Task, args: SyscallArguments): SyscallResult {
   if ((file.statusFlags & O_PATH) !== 0) return -errno.EBADF;
   switch (cmd) {
     case F_SETFL:
-      return setStatusFlags(t, file, args.i32(2));
+      return setStatusFlags(t, fd, file, args.i32(2));
     case F_GETLK:
     case F_OFD_GETLK:
       return getLock(t, file, args.u64(2), cmd === F_OFD_GETLK);
@@ -131,7 +131,7 @@ export function fcntl(t: Task, args: SyscallArguments): SyscallResult {
 }
 
 /** F_SETFL. */
-function setStatusFlags(t: Task, file: FileDescription, arg: number): number {
+function setStatusFlags(t: Task, fd: number, file: FileDescription, arg: number): number {
   const old = file.statusFlags;
   if ((arg & O_NOATIME) !== 0 && (old & O_NOATIME) === 0 && !ownerOrCapable(t.creds, file.inode)) return -errno.EPERM;
   const type = file.inode.mode() & S_IFMT;
@@ -139,7 +139,7 @@ function setStatusFlags(t: Task, file: FileDescription, arg: number): number {
   const mask = SETFL_MASK & ~O_ASYNC;
   let flags = (arg & mask) | (old & ~mask);
   if (((arg ^ old) & O_ASYNC) !== 0 && canSignal(file)) {
-    setAsync(t, file, (arg & O_ASYNC) !== 0);
+    setAsync(t, file, (arg & O_ASYNC) !== 0, fd);
     flags ^= O_ASYNC;
   }
   file.setStatusFlags(flags);

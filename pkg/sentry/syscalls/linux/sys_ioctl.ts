@@ -36,7 +36,7 @@ export function ioctl(t: Task, args: SyscallArguments): number {
       return 0;
     }
     case FIOASYNC:
-      return changeAsync(t, file, t.copyInI32(args.u64(2)) !== 0, canSignal(file));
+      return changeAsync(t, fd, file, t.copyInI32(args.u64(2)) !== 0, canSignal(file));
     case FIOQSIZE: {
       const type = file.inode.mode() & S_IFMT;
       if (type !== S_IFREG && type !== S_IFDIR && type !== S_IFLNK) return -errno.ENOTTY;

@@ -11,7 +11,7 @@ import {
 } from "../../../abi/linux/file.ts";
 import { RLIMIT_FSIZE } from "../../../abi/linux/rlimit.ts";
 import { SIGPIPE, SIGXFSZ } from "../../../abi/linux/signal.ts";
-import { S_IFDIR, S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
+import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { Entry, ReadableEvents, WritableEvents } from "../../../waiter/index.ts";
 import {
@@ -22,7 +22,7 @@ import {
 } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import type { IOSequence } from "../../usermem/index.ts";
-import type { FileDescription } from "../../vfs/index.ts";
+import { type FileDescription, removePrivileges } from "../../vfs/index.ts";
 
 /** A transfer longer than this goes on in slices, so that other tasks are served between them. */
 export const SLICE = 256 * 1024;
@@ -265,6 +265,10 @@ export function writeFile(
 ): SyscallResult {
   const limited = limitFileSize(t, file, src, offset);
   if (limited < 0) return limited;
+  const mode = file.inode.mode();
+  if ((mode & (S_ISUID | S_ISGID)) !== 0 && (mode & S_IFMT) === S_IFREG && src.numBytes() > 0) {
+    removePrivileges(file.inode, t.creds);
+  }
   if (flags !== 0) return writeWithFlags(t, file, src, offset, flags);
   const len = src.numBytes();
   if (len > SLICE && file.canSeek()) return writeSlow(t, file, src, offset, 0, 0);

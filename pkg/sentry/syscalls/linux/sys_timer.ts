@@ -136,7 +136,7 @@ export function timerCreate(t: Task, args: SyscallArguments): number {
   const cpu = timerClock(t, clock);
   const timers = processTimers(tg);
   const quota = t.kernel.quotaOf(t.creds.realKUID);
-  if (quota.signals >= tg.limits.cur(RLIMIT_SIGPENDING)) return -errno.EAGAIN;
+  if (!quota.hasRoom(tg.limits.cur(RLIMIT_SIGPENDING))) return -errno.EAGAIN;
   const id = timers.newID();
   let target: Task | null = null;
   switch (notify) {

@@ -244,6 +244,12 @@ describe("standard streams", () => {
     expect(readFileSync(join(work, "err"), "utf8")).toBe("err\n");
   });
 
+  test("keep the flags of their descriptions", () => {
+    const script = `${runsc} do /bin/true; grep flags /proc/self/fdinfo/1`;
+    const want = run(["/bin/sh", "-c", "true; grep flags /proc/self/fdinfo/1"]);
+    expect(run(["/bin/sh", "-c", script]).stdout).toBe(want.stdout);
+  });
+
   test("appending to a file keeps what others wrote", () => {
     const path = join(work, "log");
     writeFileSync(path, "first\n");

@@ -62,7 +62,10 @@ export const PR_SET_VMA_ANON_NAME = 0;
 export const PR_SET_PTRACER = 0x59616d61;
 
 /** PR_SET_MM operations. */
+export const PR_SET_MM_AUXV = 12;
 export const PR_SET_MM_EXE_FILE = 13;
+export const PR_SET_MM_MAP = 14;
+export const PR_SET_MM_MAP_SIZE = 15;
 
 /** PR_SET_DUMPABLE values. */
 export const SUID_DUMP_DISABLE = 0;

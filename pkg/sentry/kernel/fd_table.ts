@@ -128,13 +128,13 @@ export class FDTable {
   /** dup2(2)'s second half: puts a description at `fd` (checked by the caller), closing what was there. */
   newFDAt(fd: number, file: FileDescription, cloexec: boolean): void {
     const old = this.get(fd);
-    // The new reference comes first: dup2 of the last reference onto itself must not free it.
     if (old === null) {
       this.install(fd, file, cloexec);
       return;
     }
     const b = this.blocks[fd >>> BLOCK_SHIFT];
     if (b === undefined || b === null) return;
+    // The new reference comes before the old one goes: they may be of the same description.
     file.incRef();
     b.files[fd & BLOCK_MASK] = file;
     setCloexecBit(b, fd & BLOCK_MASK, cloexec);

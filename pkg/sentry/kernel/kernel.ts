@@ -6,6 +6,7 @@ import type { LimitSet } from "../limits/index.ts";
 import type { Features } from "../loader/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { SocketSystem } from "../socket/index.ts";
 import type { Timekeeper } from "../time/index.ts";
 import { TimerQueue } from "../time/index.ts";
 import type { FileDescription, Mount, MountNamespace, VirtualDentry, VirtualFilesystem } from "../vfs/index.ts";
@@ -133,6 +134,7 @@ export class Kernel {
       "signalQuotas",
       "nextInode",
       "shmMount",
+      "sockets",
     ],
     [
       "platform",
@@ -185,6 +187,8 @@ export class Kernel {
   readonly signalQuotas: SignalQuotas = new SignalQuotas();
   /** The internal tmpfs of memfd_create(2); made at first use. */
   shmMount: Mount | null = null;
+  /** Made at first use, by socketSystem(). */
+  sockets: SocketSystem | null = null;
   /** The next inode number for namespaces. */
   nextInode = 0xf0000000;
   /** For copies that end before anything else happens. */

@@ -651,6 +651,7 @@ export class Task implements ContextOwner, EventListener {
     this.context = ctx;
     this.args = new SyscallArguments(ctx.args);
     ctx.owner = this;
+    ctx.setAffinity(this.affinity);
   }
 }
 

@@ -54,7 +54,10 @@ function checkFlags(t: Task, a: CloneArgs): void {
     if ((f & (linux.CLONE_NEWUSER | linux.CLONE_NEWPID)) !== 0) throw linuxerr.EINVAL;
     if (t.childPIDNamespace !== t.pidNamespace) throw linuxerr.EINVAL;
   }
-  if ((f & linux.CLONE_PIDFD) !== 0 && (f & linux.CLONE_DETACHED) !== 0) throw linuxerr.EINVAL;
+  if ((f & linux.CLONE_PIDFD) !== 0) {
+    if ((f & linux.CLONE_DETACHED) !== 0) throw linuxerr.EINVAL;
+    if ((f & linux.CLONE_PARENT_SETTID) !== 0 && a.pidfd === a.parentTID) throw linuxerr.EINVAL;
+  }
   if ((f & linux.CLONE_NS_FLAGS) !== 0) {
     if ((f & linux.CLONE_NEWIPC) !== 0 && (f & linux.CLONE_SYSVSEM) !== 0) throw linuxerr.EINVAL;
     if ((f & linux.CLONE_NEWUSER) === 0 && !t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
@@ -220,6 +223,7 @@ function makeChild(
   child.mceKill = t.mceKill;
   child.timerSlackNs = t.timerSlackNs;
   child.affinity = t.affinity;
+  child.context.setAffinity(child.affinity);
   child.ioprio = t.ioprio;
   child.nice = t.nice;
   if (t.schedResetOnFork) {

@@ -160,6 +160,8 @@ function deliverToHandler(t: Task, info: SignalInfo): void {
     forceSignal(t, SignalInfo.kernel(linux.SIGSEGV), sig === linux.SIGSEGV);
     return;
   }
+  // The handler does not inherit rounding modes and the like.
+  ctx.resetFPState();
   t.haveSavedMask = false;
   if ((t.altStackFlags & linux.SS_AUTODISARM) !== 0) t.resetAltStack();
   let lo = t.maskLo | maskLo;

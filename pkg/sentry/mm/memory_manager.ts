@@ -539,6 +539,8 @@ export class MemoryManager implements MappingSpace, IO {
     if (v === null) return -ERRNO_EFAULT;
     const m: Mappable | null = v.isPrivate ? null : v.mappable;
     if (m === null) {
+      // Anonymous memory that nobody can write never changes (get_futex_key in kernel/futex/core.c).
+      if (v.mappable === null && (v.effective & AccessWrite) === 0) return -ERRNO_EFAULT;
       out.object = this;
       out.offset = addr;
     } else {

@@ -86,6 +86,9 @@ export interface Context {
   /** Makes a running context stop soon with EventInterrupted (or another event that comes first). No-op when stopped. */
   interrupt(): void;
 
+  /** Keeps the host thread on the CPUs of a bit mask; null: all. A mask the host refuses is ignored: where a thread runs is no matter of correctness. */
+  setAffinity(mask: Uint32Array | null): void;
+
   /** Size in bytes of the FP state: the whole fpstate of a signal frame as Linux lays it out, with FP_XSTATE_MAGIC2. */
   fpStateSize(): number;
   /** Copies the FP state of a context stopped with registers to dst. */

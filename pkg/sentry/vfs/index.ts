@@ -13,7 +13,7 @@ export { DIR_FIRST_OFFSET, DirectoryFileDescription } from "./directory.ts";
 export { EpollAccounting, EpollInterest, EventPoll } from "./epoll.ts";
 export { FileAsync, FileDescription } from "./file_description.ts";
 export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./filesystem.ts";
-export { type Fifo, Inode } from "./inode.ts";
+export { type BoundEndpoint, type Fifo, Inode } from "./inode.ts";
 export { FileLocks, LOCK_MAX, LockRange, LockWait, LockWaits, type PosixLockConflict } from "./lock.ts";
 export { MOUNT_FLAGS, Mount, MountNamespace } from "./mount.ts";
 export { OPathFileDescription } from "./opath.ts";

@@ -19,13 +19,19 @@ export interface Fifo {
   openFifo(vd: VirtualDentry, flags: number): FileDescription;
 }
 
+/** A socket with a name in a filesystem; an object of pkg/sentry/socket. It holds a reference on the name it was bound to. */
+export interface BoundEndpoint {
+  /** SOCK_* */
+  readonly type: number;
+}
+
 /**
  * A file of any type, shared by its hard links. The vfs has checked permissions, name lengths, read-only mounts and that names exist or
  * not before it calls any method; implementations check what only they can know. Directory methods throw EPERM or EROFS
  * by default: a filesystem overrides what it can do.
  */
 export abstract class Inode {
-  static readonly stateType: StateType = stateType("vfs.Inode", ["fs", "ino", "refs", "writers", "locks", "fifo"]);
+  static readonly stateType: StateType = stateType("vfs.Inode", ["fs", "ino", "refs", "writers", "locks", "fifo", "boundEndpoint"]);
   readonly fs: Filesystem;
   /** Inode number, unique in the filesystem. */
   ino: number;
@@ -37,6 +43,8 @@ export abstract class Inode {
   locks: FileLocks | null = null;
   /** The pipe behind an S_IFIFO inode, while anybody has it open. */
   fifo: Fifo | null = null;
+  /** The socket bound to an S_IFSOCK inode (bind(2)), while it is open. */
+  boundEndpoint: BoundEndpoint | null = null;
 
   constructor(fs: Filesystem, ino: number) {
     this.fs = fs;

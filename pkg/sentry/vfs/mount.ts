@@ -19,6 +19,7 @@ import {
   ST_VALID,
 } from "../../abi/linux/fs.ts";
 import { stateType } from "../../state/index.ts";
+import { EventErr, EventPri, Queue } from "../../waiter/index.ts";
 import type { UserNamespace } from "../kernel/auth/index.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Filesystem } from "./filesystem.ts";
@@ -92,13 +93,17 @@ export class Mount {
     if (mountpoint.mounts === null) mountpoint.mounts = [this];
     else mountpoint.mounts.push(this);
     ns.mountCount++;
+    ns.changed();
   }
 
   /** Takes it off its place. It lives on while it has holders. */
   detach(): void {
     const point = this.mountpoint;
     if (this.parent !== null) this.parent.children.delete(this);
-    if (this.ns !== null) this.ns.mountCount--;
+    if (this.ns !== null) {
+      this.ns.mountCount--;
+      this.ns.changed();
+    }
     this.ns = null;
     this.parent = null;
     this.mountpoint = null;
@@ -163,7 +168,7 @@ export class Mount {
 
 /** A tree of mounts that a set of tasks sees: mount_namespaces(7). */
 export class MountNamespace {
-  static readonly stateType = stateType("vfs.MountNamespace", ["root", "refs", "mountCount", "owner", "ino"]);
+  static readonly stateType = stateType("vfs.MountNamespace", ["root", "refs", "mountCount", "owner", "ino", "changeQueue", "changes"]);
   /** The root mount's root. */
   root: VirtualDentry;
   refs = 1;
@@ -173,11 +178,21 @@ export class MountNamespace {
   owner: UserNamespace;
   /** Inode number of /proc/[pid]/ns/mnt. */
   ino = 0;
+  /** Notified at every change, for those who poll /proc/[pid]/mounts. */
+  readonly changeQueue: Queue = new Queue();
+  /** Grows with every change. */
+  changes = 0;
 
   constructor(root: Mount, owner: UserNamespace) {
     this.root = root.rootVD;
     this.owner = owner;
     root.ns = this;
+  }
+
+  /** A mount came, went or changed. */
+  changed(): void {
+    this.changes++;
+    this.changeQueue.notify(EventErr | EventPri);
   }
 
   /** A task joins. */

@@ -125,6 +125,7 @@ export function remountAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathO
   const vd = vfs.getDentryAt(creds, pop);
   if (vd.dentry !== vd.mount.root || vd.mount.ns === null) throw linuxerr.EINVAL;
   vd.mount.flags = flags & MOUNT_FLAGS;
+  vd.mount.ns.changed();
   if ((flags & MS_BIND) === 0) vd.mount.fs.readOnly = (flags & MS_RDONLY) !== 0;
 }
 

@@ -117,6 +117,7 @@ const runtimeRules: readonly Rule[] = [
     when: anyOf(0, [PR_SET_NAME, PR_SET_VMA]),
     otherwise: EPERM,
   },
+  { nr: nr.SYS_sched_setaffinity, name: "sched_setaffinity", reason: "affinity of guest threads" },
   { nr: nr.SYS_sched_getaffinity, name: "sched_getaffinity", reason: "how many threads the runtime starts" },
   { nr: nr.SYS_getrusage, name: "getrusage", reason: "CPU time of the sentry and its stubs" },
   { nr: nr.SYS_sysinfo, name: "sysinfo", reason: "memory size, for the collector's pace", when: [], otherwise: EPERM },

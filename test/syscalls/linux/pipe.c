@@ -345,11 +345,13 @@ TEST(fifo_open_waits_for_the_other_side)
 	pid = fork();
 	if (pid == 0) {
 		OK(close(r));
-		usleep(10000);
+		usleep(60000);
 		r = OK(open("p", O_RDONLY));
 		_exit(read(r, &c, 1) == 1 ? 0 : 1);
 	}
 	OK(close(r));
+	/* Until the child has closed its copy, the pipe has a reader. */
+	usleep(20000);
 	int w = OK(open("p", O_WRONLY));
 	OK(write(w, "w", 1));
 	reap(pid);

@@ -4,7 +4,7 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Entry, Queue } from "../../../waiter/index.ts";
-import { EventErr, EventPri } from "../../../waiter/index.ts";
+import { EventErr, EventIn, EventPri, EventRdNorm } from "../../../waiter/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { FileDescription, MAX_FILE_OFFSET, type VirtualDentry } from "../../vfs/index.ts";
@@ -60,7 +60,7 @@ export class DynamicBytesFileDescription extends FileDescription {
   readonly source: DynamicBytesInode;
   data: Buffer | null = null;
   offset = 0;
-  /** changeCount() when it was last read. */
+  /** changeCount() when it was last read or polled. */
   seenChange: number;
 
   constructor(vd: VirtualDentry, flags: number, source: DynamicBytesInode) {
@@ -129,8 +129,12 @@ export class DynamicBytesFileDescription extends FileDescription {
   }
 
   override readiness(mask: number): number {
-    const ready = super.readiness(mask);
-    if (this.source.changeQueue() === null || this.source.changeCount() === this.seenChange) return ready;
+    if (this.source.changeQueue() === null) return super.readiness(mask);
+    const ready = mask & (EventIn | EventRdNorm);
+    const count = this.source.changeCount();
+    if (count === this.seenChange) return ready;
+    // Seen now: each change is told once.
+    this.seenChange = count;
     return ready | ((EventErr | EventPri) & (mask | EventErr));
   }
 
@@ -141,7 +145,8 @@ export class DynamicBytesFileDescription extends FileDescription {
   }
 
   override eventUnregister(e: Entry): void {
-    this.source.changeQueue()?.eventUnregister(e);
+    // The queue it is on: that of the source may be another by now.
+    e.queue?.eventUnregister(e);
   }
 }
 

@@ -120,18 +120,11 @@ export function statusText(t: Task, fs: ProcFilesystem): string {
   s += `SigIgn:\t${hex16(a.ignoredLo, a.ignoredHi)}\nSigCgt:\t${hex16(a.caughtLo, a.caughtHi)}\n`;
   s += `CapInh:\t${c.inheritableCaps}\nCapPrm:\t${c.permittedCaps}\nCapEff:\t${c.effectiveCaps}\n`;
   s += `CapBnd:\t${c.boundingCaps}\nCapAmb:\t${c.ambientCaps}\n`;
-  const filters = seccompFilters(t);
-  s += `NoNewPrivs:\t${t.noNewPrivs ? 1 : 0}\nSeccomp:\t${filters > 0 ? 2 : 0}\nSeccomp_filters:\t${filters}\n`;
+  s += `NoNewPrivs:\t${t.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\n`;
   s += "Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n";
   s += affinityLines(t);
   s += "Mems_allowed:\t00000000,00000001\nMems_allowed_list:\t0\n";
   return `${s}voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n`;
-}
-
-/** Number of seccomp filters a task runs under. */
-function seccompFilters(t: Task): number {
-  if (!("seccompFilters" in t) || !Array.isArray(t.seccompFilters)) return 0;
-  return t.seccompFilters.length;
 }
 
 function affinityLines(t: Task): string {

@@ -3,6 +3,7 @@ import { O_ACCMODE, O_WRONLY } from "../../../abi/linux/file.ts";
 import { RLIM_INFINITY } from "../../../abi/linux/rlimit.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
+import type { Queue } from "../../../waiter/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import { type Task, TaskExitZombie } from "../../kernel/task.ts";
 import { type LineWriter, type MemoryManager, smapsRollup, statm, writeMaps, writeSmaps } from "../../mm/index.ts";
@@ -301,6 +302,15 @@ export class TaskFile extends DynamicBytesInode {
     const write = this.spec().write;
     if (write === undefined) throw linuxerr.EINVAL;
     return write(this.task, this.fs as ProcFilesystem, data);
+  }
+
+  /** The mount tables change when mounts do. */
+  override changeQueue(): Queue | null {
+    return this.name === "mounts" || this.name === "mountinfo" ? this.task.mountNamespace.changeQueue : null;
+  }
+
+  override changeCount(): number {
+    return this.task.mountNamespace.changes;
   }
 
   spec(): TaskFileSpec {

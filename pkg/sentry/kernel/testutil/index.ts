@@ -150,6 +150,7 @@ export class TestContext implements Context {
     if (!this.stopped) this.interrupts++;
   }
 
+  setAffinity(): void {}
   cpuTimeNs(): number {
     return 0;
   }

@@ -25,6 +25,8 @@ import {
 import { SIGNAL_INTERRUPT, SLOT_BASE, SLOT_SIZE } from "./stub.ts";
 import type { Subprocess } from "./subprocess.ts";
 
+/** As many CPUs as the host may have. */
+const ALL_CPUS: Readonly<Uint32Array> = new Uint32Array(32).fill(0xffffffff);
 /** CPUCLOCK_SCHED of one thread (include/linux/posix-timers.h). */
 const CPUCLOCK_PERTHREAD_SCHED = 6;
 const SIGILL = 4;
@@ -103,6 +105,7 @@ export class SystrapContext implements Context {
       "ucAddr",
       "fpAddr",
       "fpSize",
+      "pinned",
       "interruptedAt",
       "fsLow",
       "fsHigh",
@@ -138,6 +141,8 @@ export class SystrapContext implements Context {
   ucAddr = 0;
   fpAddr = 0;
   fpSize = 0;
+  /** Its host thread has an affinity of its own. */
+  pinned = false;
   /** When it was told to report, performance.now(); 0: it was not, or did. */
   interruptedAt = 0;
   fsLow = 0;
@@ -244,6 +249,7 @@ export class SystrapContext implements Context {
     this.state = STOPPED;
     this.event = EventInterrupted;
     this.regs.words.fill(0);
+    this.setAffinity(null);
     this.resetFPState();
   }
 
@@ -300,6 +306,13 @@ export class SystrapContext implements Context {
     return (view.getUint32(0, true) % 1e8) * 1e9 + (view.getUint32(8, true) % 1e9);
   }
 
+  setAffinity(mask: Uint32Array | null): void {
+    if (this.state === DEAD || (mask === null && !this.pinned)) return;
+    this.pinned = mask !== null;
+    const bits = mask ?? ALL_CPUS;
+    host.schedSetaffinity(this.hostTID, new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength));
+  }
+
   fpStateSize(): number {
     return this.subprocess.platform.fpStateSize;
   }
@@ -336,17 +349,9 @@ export class SystrapContext implements Context {
   }
 
   resetFPState(): void {
-    const size = this.fpSize;
-    if (size === 0) return;
-    const platform = this.subprocess.platform;
-    const fp = new Uint8Array(size);
-    const view = new DataView(fp.buffer);
-    view.setUint16(0, FCW_DEFAULT, true);
-    view.setUint32(24, MXCSR_DEFAULT, true);
-    view.setUint32(28, platform.mxcsrMask, true);
-    fp.set(platform.fpSoftware, SW_RESERVED);
-    view.setUint32(size - 4, FP_XSTATE_MAGIC2, true);
-    host.copyToHost(this.fpAddr, fp, 0, size);
+    if (this.fpSize === 0) return;
+    const init = this.subprocess.platform.fpInit;
+    host.copyToHost(this.fpAddr, init, 0, init.length);
   }
 
   /** What the first frame ever says of the host's FP layout: total size and the software-reserved words. */
@@ -365,6 +370,15 @@ export class SystrapContext implements Context {
     platform.fpSoftware = sw;
     platform.mxcsrMask = new DataView(mask.buffer).getUint32(0, true) || MXCSR_MASK_DEFAULT;
     this.fpSize = platform.fpStateSize;
+    // The state of a fresh process: all features in their initial configuration.
+    const init = new Uint8Array(platform.fpStateSize);
+    const fresh = new DataView(init.buffer);
+    fresh.setUint16(0, FCW_DEFAULT, true);
+    fresh.setUint32(24, MXCSR_DEFAULT, true);
+    fresh.setUint32(28, platform.mxcsrMask, true);
+    init.set(platform.fpSoftware, SW_RESERVED);
+    fresh.setUint32(init.length - 4, FP_XSTATE_MAGIC2, true);
+    platform.fpInit = init;
   }
 
   release(): void {

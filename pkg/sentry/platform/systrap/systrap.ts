@@ -96,6 +96,7 @@ export class SystrapPlatform implements Platform {
       "addfd",
       "fpStateSize",
       "fpSoftware",
+      "fpInit",
       "mxcsrMask",
       "vdso",
       "waitStatus",
@@ -139,6 +140,8 @@ export class SystrapPlatform implements Platform {
   readonly expected: Set<SystrapContext> = new Set();
   fpStateSize = 0;
   fpSoftware: Uint8Array = new Uint8Array(48);
+  /** The FP state of a fresh process. */
+  fpInit: Uint8Array = new Uint8Array(0);
   mxcsrMask = 0xffff;
 
   /**

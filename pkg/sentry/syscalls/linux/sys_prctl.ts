@@ -87,7 +87,7 @@ export function prctl(t: Task, args: SyscallArguments): number {
     case linux.PR_MCE_KILL_GET:
       return unused(args, 1) ? t.mceKill : -errno.EINVAL;
     case linux.PR_SET_MM:
-      return t.creds.hasCapability(CAP_SYS_RESOURCE) ? -errno.EINVAL : -errno.EPERM;
+      return setMM(t, args);
     case linux.PR_SET_CHILD_SUBREAPER:
       setChildSubreaper(t, arg !== 0);
       return 0;
@@ -140,6 +140,15 @@ export function prctl(t: Task, args: SyscallArguments): number {
     default:
       return -errno.EINVAL;
   }
+}
+
+/** PR_SET_MM: the layout of an address space is not to be changed. */
+function setMM(t: Task, args: SyscallArguments): number {
+  const option = args.u64(1);
+  const hasSize = option >= linux.PR_SET_MM_AUXV && option !== linux.PR_SET_MM_EXE_FILE;
+  if (args.u64(4) !== 0 || (args.u64(3) !== 0 && !hasSize)) return -errno.EINVAL;
+  if (option === linux.PR_SET_MM_MAP || option === linux.PR_SET_MM_MAP_SIZE) return -errno.EINVAL;
+  return t.creds.hasCapability(CAP_SYS_RESOURCE) ? -errno.EINVAL : -errno.EPERM;
 }
 
 /** PR_SET_NAME: at most 15 bytes. */

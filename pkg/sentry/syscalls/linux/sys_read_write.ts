@@ -51,6 +51,9 @@ export function write(t: Task, args: SyscallArguments): SyscallResult {
   return writeFile(t, file, t.singleIOSequence(addr, len), AT_OFFSET, 0);
 }
 
+/** Positions a transfer may not reach: beyond loff_t (rw_verify_area in fs/read_write.c). */
+const OFFSET_END = 2 ** 63;
+
 /** pread64(2). */
 export function pread64(t: Task, args: SyscallArguments): SyscallResult {
   const offset = args.i64(3);
@@ -62,6 +65,7 @@ export function pread64(t: Task, args: SyscallArguments): SyscallResult {
   const addr = args.u64(1);
   const len = args.u64(2);
   if (addr + len > TASK_SIZE_MAX) return -errno.EFAULT;
+  if (offset + len >= OFFSET_END) return -errno.EINVAL;
   return readFile(t, file, t.singleIOSequence(addr, len), offset, 0);
 }
 
@@ -76,6 +80,7 @@ export function pwrite64(t: Task, args: SyscallArguments): SyscallResult {
   const addr = args.u64(1);
   const len = args.u64(2);
   if (addr + len > TASK_SIZE_MAX) return -errno.EFAULT;
+  if (offset + len >= OFFSET_END) return -errno.EINVAL;
   return writeFile(t, file, t.singleIOSequence(addr, len), offset, 0);
 }
 
@@ -160,6 +165,7 @@ function readVector(
   flags: number,
 ): SyscallResult {
   const seq = t.iovecsIOSequence(addr, count);
+  if (offset !== AT_OFFSET && offset + seq.numBytes() >= OFFSET_END) return -errno.EINVAL;
   if (seq.numBytes() === 0) return 0;
   const bad = checkFlags(flags, file);
   if (bad !== 0) return bad;
@@ -175,6 +181,7 @@ function writeVector(
   flags: number,
 ): SyscallResult {
   const seq = t.iovecsIOSequence(addr, count);
+  if (offset !== AT_OFFSET && offset + seq.numBytes() >= OFFSET_END) return -errno.EINVAL;
   if (seq.numBytes() === 0) return 0;
   const bad = checkFlags(flags, file);
   if (bad !== 0) return bad;

@@ -229,7 +229,7 @@ function fillAllCPUs(t: Task): void {
   for (let i = 0; i < n; i++) w[i >>> 5] = (w[i >>> 5] ?? 0) | (1 << (i & 31));
 }
 
-/** sched_setaffinity(2): stored; the host schedules. */
+/** sched_setaffinity(2): the host thread is kept there, as what the vDSO's getcpu says comes from the host. */
 export function schedSetaffinity(t: Task, args: SyscallArguments): number {
   const bytes = maskBytes(t);
   const len = Math.min(args.u32(1), bytes);
@@ -246,6 +246,7 @@ export function schedSetaffinity(t: Task, args: SyscallArguments): number {
   }
   if (any === 0) return -errno.EINVAL;
   target.affinity = mask;
+  target.context.setAffinity(mask);
   return 0;
 }
 

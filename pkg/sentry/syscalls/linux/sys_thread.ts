@@ -132,7 +132,6 @@ export function clone(t: Task, args: SyscallArguments): number {
   const word = args.u32(0);
   const flags = (word & ~linux.CSIGNAL) >>> 0;
   const parentTID = args.u64(2);
-  if ((flags & linux.CLONE_PIDFD) !== 0 && (flags & linux.CLONE_PARENT_SETTID) !== 0) return -errno.EINVAL;
   return cloneTask(t, {
     flags,
     flagsHi: 0,

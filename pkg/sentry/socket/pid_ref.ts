@@ -1,0 +1,44 @@
+import { stateType } from "../../state/index.ts";
+import type { PIDNamespace } from "../kernel/pid_namespace.ts";
+import type { Task } from "../kernel/task.ts";
+import type { ThreadGroup } from "../kernel/thread_group.ts";
+
+/** Who sent a message or made a connection: outlives the process without keeping it in memory. */
+export class PIDRef {
+  static readonly stateType = stateType("socket.PIDRef", ["namespace", "ids"], ["process"]);
+  /** The innermost namespace it has an id in. */
+  readonly namespace: PIDNamespace;
+  /** Its ids there and in the ancestors of the namespace, innermost first. */
+  readonly ids: readonly number[];
+  /** The process while anything else remembers it. */
+  readonly process: WeakRef<ThreadGroup>;
+
+  constructor(namespace: PIDNamespace, ids: readonly number[], tg: ThreadGroup) {
+    this.namespace = namespace;
+    this.ids = ids;
+    this.process = new WeakRef(tg);
+  }
+
+  /** The reference to a task: its own ids, which for a leader are those of the process. */
+  static ofTask(t: Task): PIDRef {
+    const ids: number[] = [];
+    for (let n: PIDNamespace | null = t.pidNamespace; n !== null; n = n.parent) ids.push(n.idOfTask(t));
+    return new PIDRef(t.pidNamespace, ids, t.threadGroup);
+  }
+
+  /** Its id as a namespace sees it, 0 when it does not. */
+  idIn(ns: PIDNamespace): number {
+    let i = 0;
+    for (let n: PIDNamespace | null = this.namespace; n !== null; n = n.parent) {
+      if (n === ns) return this.ids[i] ?? 0;
+      i++;
+    }
+    return 0;
+  }
+
+  /** Whether both mean the same process. */
+  static same(a: PIDRef | null, b: PIDRef | null): boolean {
+    if (a === b) return true;
+    return a !== null && b !== null && a.namespace === b.namespace && a.ids[0] === b.ids[0];
+  }
+}

@@ -23,6 +23,9 @@ const r = spawnSync(
     "--target=bun",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
+    // yargs asks for the terminal's width when it is loaded. Making the real process.stdout sets O_NONBLOCK on a description that
+    // others share, the sandboxed command among them; runsc itself uses no such stream.
+    '--define=process.stdout={"columns":80}',
     `--outfile=${temporary}`,
     join(root, "runsc/cli/main.ts"),
   ],

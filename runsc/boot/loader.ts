@@ -66,6 +66,7 @@ const messages: Readonly<Record<string, string>> = {
   EIO: "input/output error",
   ETXTBSY: "text file busy",
   EPERM: "operation not permitted",
+  EFAULT: "the file is truncated or damaged",
 };
 
 /** An errno as people read it. */

@@ -9,10 +9,6 @@ if (args[0] === "boot") {
   const { bootMain } = await import("../boot/main.ts");
   bootMain();
 } else {
-  // The parser asks process.stdout for its width; making that stream would set O_NONBLOCK on a description that others share, the
-  // container's command among them. Nothing of ours uses these streams.
-  const none = { columns: 80, isTTY: false, write: (): boolean => true };
-  for (const name of ["stdin", "stdout", "stderr"]) Object.defineProperty(process, name, { value: none });
   const { runCommandLine } = await import("./cli.ts");
   process.exit(await runCommandLine(args));
 }

@@ -20,6 +20,7 @@ import { pauseWorld, unpauseWorld } from "./pause.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import { createProcess } from "./process.ts";
 import { RunQueue } from "./run_queue.ts";
+import { SeccompData, SeccompUsage } from "./seccomp.ts";
 import { type SignalQuota, SignalQuotas } from "./signal_quota.ts";
 import { SyscallScratch } from "./syscall_scratch.ts";
 import type { SyscallArguments, SyscallFn } from "./syscalls.ts";
@@ -132,6 +133,7 @@ export class Kernel {
       "allowSUID",
       "globalInit",
       "signalQuotas",
+      "seccompUsage",
       "nextInode",
       "shmMount",
       "sockets",
@@ -153,6 +155,7 @@ export class Kernel {
       "syscallScratch",
       "fpScratch",
       "frameBuffer",
+      "seccompData",
       "missingLogged",
       "eventsSinceGC",
     ],
@@ -201,6 +204,9 @@ export class Kernel {
   fpScratch: Uint8Array = new Uint8Array(0);
   /** For building signal frames. */
   readonly frameBuffer: FrameBuffer = new FrameBuffer();
+  readonly seccompUsage: SeccompUsage = new SeccompUsage();
+  /** For running seccomp filters. */
+  readonly seccompData: SeccompData = new SeccompData();
   /** System call numbers whose absence was logged. */
   readonly missingLogged: Set<number> = new Set();
   /** Work done since the last garbage collection of ours. */

@@ -25,6 +25,7 @@ import { runTask } from "./kernel_run.ts";
 import { PendingSignals } from "./pending_signals.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import type { RunState } from "./run_state.ts";
+import type { SeccompFilter } from "./seccomp.ts";
 import type { ProcessGroup } from "./sessions.ts";
 import type { SignalHandlers } from "./signal_handlers.ts";
 import { BlockRequest, SyscallArguments, type SyscallGenerator } from "./syscalls.ts";
@@ -165,6 +166,8 @@ export class Task implements ContextOwner, EventListener {
       "personality",
       "tscMode",
       "mceKill",
+      "seccompMode",
+      "seccompFilter",
       "futexWaiter",
     ],
     [
@@ -298,6 +301,9 @@ export class Task implements ContextOwner, EventListener {
   personality = 0;
   /** PR_SET_TSC. */
   tscMode = 1;
+  /** SECCOMP_MODE_*, and the newest filter. */
+  seccompMode = 0;
+  seccompFilter: SeccompFilter | null = null;
   /** PR_MCE_KILL. */
   mceKill = 2;
   /** Counts the events of the context. */

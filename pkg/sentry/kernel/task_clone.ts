@@ -221,6 +221,9 @@ function makeChild(
   child.personality = t.personality;
   child.tscMode = t.tscMode;
   child.mceKill = t.mceKill;
+  child.seccompMode = t.seccompMode;
+  child.seccompFilter = t.seccompFilter;
+  t.seccompFilter?.incRef();
   child.timerSlackNs = t.timerSlackNs;
   child.affinity = t.affinity;
   child.context.setAffinity(child.affinity);

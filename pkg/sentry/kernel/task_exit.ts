@@ -56,6 +56,9 @@ class RunExitMain implements RunState {
     t.fdTable.decRef();
     t.fsContext.decRef();
     t.mountNamespace.decRef();
+    t.seccompFilter?.decRef(k.seccompUsage);
+    t.seccompFilter = null;
+    t.seccompMode = 0;
     t.pending.discard(0xffffffff, 0xffffffff);
     if (groupDead) {
       tg.pending.discard(0xffffffff, 0xffffffff);

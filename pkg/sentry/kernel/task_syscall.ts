@@ -2,6 +2,7 @@ import * as errno from "../../abi/linux/errno.ts";
 import { stateType } from "../../state/index.ts";
 import { type Context, EventDied, EventSyscallRegs, REG_RAX } from "../platform/platform.ts";
 import type { RunState } from "./run_state.ts";
+import { checkSeccomp } from "./seccomp.ts";
 import type { SyscallGenerator, SyscallResult, WakeReason } from "./syscalls.ts";
 import { WAKE_EVENT, WAKE_INTERRUPT, WAKE_TIMEOUT } from "./syscalls.ts";
 import { BLOCK_KILLABLE, BLOCK_RESCHEDULE, type Task } from "./task.ts";
@@ -57,6 +58,10 @@ export function invoke(t: Task, nr: number): SyscallResult {
   const k = t.kernel;
   t.sysno = nr;
   if (k.strace !== null) k.strace.enter(t, nr, t.args);
+  if (t.seccompMode !== 0) {
+    const answer = checkSeccomp(t, nr);
+    if (answer !== null) return answer;
+  }
   const e = k.syscallTable[nr];
   if (e === undefined) return missing(t, nr);
   try {

@@ -415,6 +415,8 @@ function readSymlink(t: Task, dirfd: number, pathAddr: number, addr: number, siz
   } else {
     target = t.kernel.vfs.readlinkAt(t.creds, pathOperation(t, dirfd, path, false));
   }
+  // Only links of /proc can lead so deep.
+  if (target.length > PATH_MAX) return -errno.ENAMETOOLONG;
   const n = Math.min(target.length, size);
   const buf = t.kernel.scratch;
   buf.write(target, 0, "latin1");

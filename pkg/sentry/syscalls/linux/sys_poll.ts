@@ -126,10 +126,8 @@ function pollFor(t: Task, addr: number, nfds: number, ns: number, restartable: b
     t.copyOut(addr, bytes, 0, len);
     return n === 0 && t.hasPendingSignal() ? interruptedPoll(t, addr, nfds, 0, restartable) : n;
   }
-  const own = bytes === t.kernel.scratch ? bytes.slice(0, len) : bytes;
-  // Buffer.slice shares memory; the wait needs a copy of its own.
-  const mine = new Uint8Array(len);
-  mine.set(own.subarray(0, len));
+  // The scratch buffer is for others while this task waits.
+  const mine = nfds <= SCRATCH_FDS ? Uint8Array.from(bytes.subarray(0, len)) : bytes;
   return waitPoll(t, addr, nfds, mine, deadlineIn(t, ns), restartable);
 }
 

@@ -60,7 +60,7 @@ export function prctl(t: Task, args: SyscallArguments): number {
     case linux.PR_GET_SECCOMP:
       return prctlGetSeccomp(t);
     case linux.PR_SET_SECCOMP:
-      return prctlSetSeccomp(t);
+      return prctlSetSeccomp(t, arg, args.u64(2));
     case linux.PR_CAPBSET_READ:
       return t.creds.capbsetRead(arg);
     case linux.PR_CAPBSET_DROP:

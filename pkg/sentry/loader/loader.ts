@@ -373,14 +373,19 @@ function build(
   mm.envEnd = image.envEnd;
   mm.auxv = image.auxv;
   mm.setExecutable(target.file);
-  const c = creds;
+  const old = a.creds;
   return {
     entry,
     sp: image.sp,
     name: baseName(a.filename).slice(0, TASK_COMM_LEN),
     creds,
     secureExec,
-    dumpable: target.dumpable && !secureExec && c.effectiveKUID === c.realKUID && c.effectiveKGID === c.realKGID,
+    // The ids the caller had decide, and what changes them; a set-id bit that had no effect does not.
+    dumpable:
+      target.dumpable &&
+      old.effectiveKUID === old.realKUID &&
+      old.effectiveKGID === old.realKGID &&
+      !creds.changesDumpability(old),
   };
 }
 

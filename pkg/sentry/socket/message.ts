@@ -16,6 +16,7 @@ export class Message {
   static readonly stateType = stateType("socket.Message", [
     "name",
     "nameLength",
+    "wantsName",
     "flags",
     "control",
     "controlLength",
@@ -38,6 +39,8 @@ export class Message {
   readonly name: Uint8Array = new Uint8Array(SIZEOF_SOCKADDR_STORAGE + 1);
   /** Bytes of it in use. Sending: 0 for no destination. */
   nameLength = 0;
+  /** Receiving: the sender's name is wanted. */
+  wantsName = false;
   /** msg_flags that recvmsg(2) reports. */
   flags = 0;
   /** Ancillary data to be sent, as the guest gave it; only looked at by the first attempt. */
@@ -72,6 +75,7 @@ export class Message {
   /** Ready for another call. */
   reset(): void {
     this.nameLength = 0;
+    this.wantsName = false;
     this.flags = 0;
     this.control = NO_CONTROL;
     this.controlLength = 0;

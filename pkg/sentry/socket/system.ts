@@ -10,7 +10,7 @@ import { NetworkNamespace } from "./namespace.ts";
 import { PIDRef } from "./pid_ref.ts";
 import type { Socket } from "./socket.ts";
 import { UnixProvider } from "./unix/provider.ts";
-import { Collector } from "./unix/transport/index.ts";
+import { Collector, type Packet } from "./unix/transport/index.ts";
 
 /** Sockets a kernel has room for; then ENFILE. */
 const MAX_SOCKETS = 32768;
@@ -34,7 +34,7 @@ export class SocketSystem {
   static readonly stateType = stateType(
     "socket.SocketSystem",
     ["kernel", "fs", "providers", "rootNamespace", "sockets", "bytes", "rights", "collector"],
-    ["buffers", "messages", "pidRefs"],
+    ["buffers", "messages", "packets", "pidRefs"],
   );
   readonly kernel: Kernel;
   readonly fs: SockFS;
@@ -46,7 +46,9 @@ export class SocketSystem {
   /** Bytes that messages on their way take, as Linux would count them. */
   bytes = 0;
   readonly buffers: BufferPool = new BufferPool();
+  /** Free messages and packets. */
   readonly messages: Message[] = [];
+  readonly packets: Packet[] = [];
   readonly rights: RightsAccounting = new RightsAccounting();
   readonly collector: Collector;
   readonly pidRefs: WeakMap<ThreadGroup, PIDRef> = new WeakMap();

@@ -68,13 +68,16 @@ static void join(struct waiter *w, int n)
 	}
 }
 
-static int done(struct waiter *w, int n)
+/* How many have been woken; waits long for the expected number, shortly for more. */
+static int done(struct waiter *w, int n, int expected)
 {
-	int k = 0;
-	usleep(20000);
-	for (int i = 0; i < n; i++)
-		k += w[i].started == 2;
-	return k;
+	for (int i = 0, k = 0;; i++, k = 0) {
+		for (int j = 0; j < n; j++)
+			k += w[j].started == 2;
+		if (i > 2000 || (k >= expected && i >= 10))
+			return k;
+		usleep(1000);
+	}
 }
 
 TEST(wait_compares_first)
@@ -140,9 +143,9 @@ TEST(wake_wakes_as_many_as_asked)
 	start(w, 4, &word, FUTEX_WAIT_PRIVATE);
 	EQ(futex(&word2, FUTEX_WAKE_PRIVATE, 10, 0, 0, 0), 0);
 	EQ(futex(&word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0), 1);
-	EQ(done(w, 4), 1);
+	EQ(done(w, 4, 1), 1);
 	EQ(futex(&word, FUTEX_WAKE_PRIVATE, 2, 0, 0, 0), 2);
-	EQ(done(w, 4), 3);
+	EQ(done(w, 4, 3), 3);
 	EQ(futex(&word, FUTEX_WAKE_PRIVATE, 0x7fffffff, 0, 0, 0), 1);
 	join(w, 4);
 }
@@ -153,7 +156,7 @@ TEST(bitsets_select)
 	start(w, 3, &word, FUTEX_WAIT_BITSET_PRIVATE);
 	EQ(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, 10, 0, 0, 8), 0);
 	EQ(futex(&word, FUTEX_WAKE_BITSET_PRIVATE, 10, 0, 0, 4), 1);
-	EQ(done(w, 3), 1);
+	EQ(done(w, 3, 1), 1);
 	EQ(w[2].started, 2);
 	EQ(futex(&word, FUTEX_WAKE_PRIVATE, 10, 0, 0, 0), 2);
 	join(w, 3);
@@ -165,10 +168,10 @@ TEST(requeue_moves_waiters)
 	start(w, 4, &word, FUTEX_WAIT_PRIVATE);
 	/* The answer counts the woken and the moved, whatever the manual page says of FUTEX_REQUEUE. */
 	EQ(futex(&word, FUTEX_REQUEUE_PRIVATE, 1, (void *)1l, &word2, 0), 2);
-	EQ(done(w, 4), 1);
+	EQ(done(w, 4, 1), 1);
 	EQ(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void *)1l, &word2, 0), 1);
 	EQ(futex(&word2, FUTEX_WAKE_PRIVATE, 10, 0, 0, 0), 2);
-	EQ(done(w, 4), 3);
+	EQ(done(w, 4, 3), 3);
 	EQ(futex(&word, FUTEX_WAKE_PRIVATE, 10, 0, 0, 0), 1);
 	join(w, 4);
 }
@@ -281,7 +284,7 @@ TEST(a_handler_interrupts_a_wait_or_it_restarts)
 	w = (struct waiter){0};
 	start(&w, 1, &word, FUTEX_WAIT_PRIVATE);
 	EQ(pthread_kill(w.thread, SIGUSR1), 0);
-	EQ(done(&w, 1), 0);
+	EQ(done(&w, 1, 0), 0);
 	EQ(futex(&word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0), 1);
 	join(&w, 1);
 	EQ(calls, 2);

@@ -248,7 +248,8 @@ TEST(deadlocks_are_found)
 		_exit(0);
 	}
 	EQ(read(p[0], &c, 1), 1);
-	usleep(50000);
+	/* Let it begin to wait. */
+	usleep(100000);
 	struct flock l = range(F_WRLCK, 1, 1);
 	ERR(EDEADLK, fcntl(fd, F_SETLKW, &l));
 	OK(set(fd, F_UNLCK, 0, 1));

@@ -51,7 +51,7 @@ export class EventFileDescription extends FileDescription {
   }
 
   override write(src: IOSequence): number {
-    if (src.numBytes() < 8) throw linuxerr.EINVAL;
+    if (src.numBytes() !== 8) throw linuxerr.EINVAL;
     const mark = src.position();
     if (src.copyIn(this.buf, 0, 8) !== 8) throw linuxerr.EFAULT;
     const addLow = this.words[0] ?? 0;

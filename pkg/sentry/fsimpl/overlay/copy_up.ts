@@ -84,7 +84,7 @@ export class CopyUp {
     return false;
   }
 
-  /** Closes both files. */
+  /** Closes both files; once. */
   finish(): void {
     this.from.decRef();
     this.to.decRef();

@@ -93,6 +93,8 @@ export class OverlayDirectory extends OverlayInode {
 
   override copied(d: Dentry): void {
     this.upper = d;
+    // Only files are found by their upper inode: a directory has one name.
+    this.overlay.byUpper.delete(d.inode);
   }
 
   // ---- new names

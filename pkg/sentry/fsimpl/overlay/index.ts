@@ -7,7 +7,7 @@
 export { CopyUp } from "./copy_up.ts";
 export { OverlayDirectory } from "./directory.ts";
 export { OverlayDirectoryDescription } from "./directory_fd.ts";
-export { OverlayInode, OverlaySpecialFile } from "./inode.ts";
+export { OverlayInode, OverlaySpecialFile, UnfinishedCopy } from "./inode.ts";
 export { OverlayFilesystem, OverlayOptions, OverlayType } from "./overlay.ts";
-export { OverlayRegularFile } from "./regular_file.ts";
+export { OverlayRegularFile, PendingCopyUp } from "./regular_file.ts";
 export { OverlayFileDescription } from "./regular_file_fd.ts";

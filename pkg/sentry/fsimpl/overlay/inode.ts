@@ -186,35 +186,55 @@ export abstract class OverlayInode extends Inode {
 
   /** Copies up this file; its directory is in the upper layer. */
   copyUpSelf(limit: number): void {
+    const c = this.beginCopyUp();
+    try {
+      this.copyContents(c.from, c.to, limit);
+      this.finishCopyUp(c);
+    } catch (e) {
+      this.abandonCopyUp(c);
+      throw e;
+    }
+  }
+
+  /** Makes the file in the upper layer, empty. Until finishCopyUp the lower one shows. */
+  beginCopyUp(): UnfinishedCopy {
     const creds = this.overlay.creds;
     const from = this.top();
-    const st = new Statx();
-    from.inode.stat(st);
     const parent = this.unlinked ? null : (this.parent?.upper ?? null);
     const dir = parent ?? this.overlay.upperRoot();
     const before = new Statx();
     dir.inode.stat(before);
     const inode = this.makeCopy(dir, parent === null, from.inode, creds);
-    const d = new Dentry(dir.fs, dir, parent === null ? `#${this.ino}` : this.name, inode);
-    d.incRef();
-    if (parent === null) d.deleted = true;
-    else d.hash();
-    try {
-      this.copyContents(from, d, limit);
-      copyXattrs(from.inode, inode, creds);
-      this.keepIno(inode, creds);
-      copyAttributes(st, inode, creds);
-      restoreTimes(before, dir.inode, creds);
-    } catch (e) {
-      if (parent !== null) {
-        if (this.isDir()) dir.inode.rmdir(dir, d);
-        else dir.inode.unlink(dir, d);
-        d.markDeleted();
-      }
-      d.decRef();
-      throw e;
+    const to = new Dentry(dir.fs, dir, parent === null ? `#${this.ino}` : this.name, inode);
+    to.incRef();
+    if (parent === null) to.deleted = true;
+    else to.hash();
+    restoreTimes(before, dir.inode, creds);
+    this.overlay.byUpper.set(inode, this);
+    return new UnfinishedCopy(from, to, dir);
+  }
+
+  /** The copy has its data: gives it everything else, and lets it show. */
+  finishCopyUp(c: UnfinishedCopy): void {
+    const creds = this.overlay.creds;
+    const copy = c.to.inode;
+    copyXattrs(c.from.inode, copy, creds);
+    this.keepIno(copy, creds);
+    const st = new Statx();
+    c.from.inode.stat(st);
+    copyAttributes(st, copy, creds);
+    this.copied(c.to);
+  }
+
+  /** Undoes beginCopyUp. */
+  abandonCopyUp(c: UnfinishedCopy): void {
+    this.overlay.byUpper.delete(c.to.inode);
+    if (c.to.hashed) {
+      if (this.isDir()) c.dir.inode.rmdir(c.dir, c.to);
+      else c.dir.inode.unlink(c.dir, c.to);
+      c.to.markDeleted();
     }
-    this.copied(d);
+    c.to.decRef();
   }
 
   /** An empty file of the same type in the upper directory. Files without a name are only made for those who have them open. */
@@ -232,10 +252,9 @@ export abstract class OverlayInode extends Inode {
     }
   }
 
-  /** The copy shows from now on. Takes over the caller's reference. */
+  /** The copy shows from now on. Takes over the reference of beginCopyUp. */
   copied(d: Dentry): void {
     this.upper = d;
-    this.overlay.byUpper.set(d.inode, this);
     for (const l of this.lowers) l.decRef();
     this.lowers = [];
   }
@@ -249,6 +268,22 @@ export abstract class OverlayInode extends Inode {
     for (const l of this.lowers) l.decRef();
     this.lowers = [];
     this.upper = null;
+  }
+}
+
+/** A copy that does not show yet. */
+export class UnfinishedCopy {
+  static readonly stateType = stateType("overlay.UnfinishedCopy", ["from", "to", "dir"]);
+  readonly from: Dentry;
+  /** With a reference. */
+  readonly to: Dentry;
+  /** The directory of `to`. */
+  readonly dir: Dentry;
+
+  constructor(from: Dentry, to: Dentry, dir: Dentry) {
+    this.from = from;
+    this.to = to;
+    this.dir = dir;
   }
 }
 

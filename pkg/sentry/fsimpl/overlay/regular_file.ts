@@ -1,7 +1,8 @@
-import { O_ACCMODE, O_RDWR, O_TRUNC, O_WRONLY } from "../../../abi/linux/file.ts";
+import { O_ACCMODE, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from "../../../abi/linux/file.ts";
 import { S_IALLUGO, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
+import { EventInternal, Queue } from "../../../waiter/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import { type Mappable, MappingSet, type MappingSpace, type Translation } from "../../memmap/index.ts";
 import {
@@ -14,21 +15,36 @@ import {
   type VirtualDentry,
 } from "../../vfs/index.ts";
 import { CopyUp } from "./copy_up.ts";
-import { OverlayInode } from "./inode.ts";
+import { OverlayInode, type UnfinishedCopy } from "./inode.ts";
 import { OverlayFileDescription } from "./regular_file_fd.ts";
 
 const PAGE_SIZE = 4096;
+/** Files larger than this are copied up bit by bit while the opener waits; smaller ones at once. */
+const LARGE_FILE = 1024 * 1024;
 
 /** A regular file. Mappings of it follow when it is copied up. */
 export class OverlayRegularFile extends OverlayInode implements Mappable {
-  static override readonly stateType = stateType("overlay.RegularFile", ["mappings"]);
+  static override readonly stateType = stateType("overlay.RegularFile", ["mappings", "pending"]);
   /** Mappings made before it was copied up. The layer below does not change and need not know. */
   readonly mappings: MappingSet = new MappingSet();
+  /** A copy-up under way; until it is done the lower file shows. */
+  pending: PendingCopyUp | null = null;
 
   override open(vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
     const acc = flags & O_ACCMODE;
-    // What is truncated anyway is not copied.
-    if (acc === O_WRONLY || acc === O_RDWR) this.copyUp((flags & O_TRUNC) !== 0 ? 0 : Number.POSITIVE_INFINITY);
+    if (this.upper === null && (acc === O_WRONLY || acc === O_RDWR)) {
+      // What is truncated anyway is not copied.
+      const truncated = (flags & O_TRUNC) !== 0;
+      if (!truncated && this.startCopyUp()) {
+        // The description reads the lower file until it changes over; nobody gets it before.
+        const lower = this.topPlace();
+        const real = lower.dentry.inode.open(lower, O_RDONLY, creds);
+        const fd = new OverlayFileDescription(vd, flags, this, real, creds);
+        fd.pending = this.pending;
+        return fd;
+      }
+      this.copyUp(truncated ? 0 : Number.POSITIVE_INFINITY);
+    }
     const place = this.topPlace();
     const real = place.dentry.inode.open(place, flags & ~O_TRUNC, creds);
     return new OverlayFileDescription(vd, flags, this, real, creds);
@@ -52,6 +68,30 @@ export class OverlayRegularFile extends OverlayInode implements Mappable {
   }
 
   // ---- copying up
+
+  /** Begins to copy up a large file in the background, unless that is under way. False: do it now. */
+  startCopyUp(): boolean {
+    if (this.pending !== null) return true;
+    const t = this.fs.vfs.currentTask();
+    if (t === null || !this.overlay.hasUpper()) return false;
+    const st = new Statx();
+    this.top().inode.stat(st);
+    if (st.size <= LARGE_FILE) return false;
+    if (!this.unlinked) this.parent?.copyUp();
+    this.pending = new PendingCopyUp(this, st.size);
+    t.kernel.addJob(this.pending);
+    return true;
+  }
+
+  override copyUpSelf(limit: number): void {
+    const p = this.pending;
+    if (p === null) {
+      super.copyUpSelf(limit);
+      return;
+    }
+    while (p.run());
+    if (p.error !== null) throw p.error;
+  }
 
   override makeCopy(dir: Dentry, unnamed: boolean, from: Inode, creds: Credentials): Inode {
     const mode = S_IFREG | (from.mode() & S_IALLUGO);
@@ -97,6 +137,54 @@ export class OverlayRegularFile extends OverlayInode implements Mappable {
 
   translate(start: number, end: number, optionalEnd: number, access: number): Translation[] {
     return mappableOf(this.top().inode).translate(start, end, optionalEnd, access);
+  }
+}
+
+/** The copy-up of a large file: a job of the kernel. Those who opened the file wait on the queue. */
+export class PendingCopyUp {
+  static readonly stateType = stateType("overlay.PendingCopyUp", ["file", "copy", "data", "done", "error", "queue"]);
+  readonly file: OverlayRegularFile;
+  readonly copy: UnfinishedCopy;
+  readonly data: CopyUp;
+  done = false;
+  /** Why it failed. */
+  error: linuxerr.LinuxError | null = null;
+  readonly queue: Queue = new Queue();
+
+  /** The directory of the file is in the upper layer. */
+  constructor(file: OverlayRegularFile, size: number) {
+    this.file = file;
+    const o = file.overlay;
+    this.copy = file.beginCopyUp();
+    try {
+      const { from, to } = this.copy;
+      this.data = new CopyUp(o.lowerPlace(from), o.upperPlace(to), size, o.creds, o.copyBuffer());
+    } catch (e) {
+      file.abandonCopyUp(this.copy);
+      throw e;
+    }
+    // Nothing else may keep the file in memory.
+    file.incRef();
+  }
+
+  /** Copies a piece. Returns whether there is more to do. */
+  run(): boolean {
+    if (this.done) return false;
+    try {
+      if (this.data.step()) return true;
+      this.data.finish();
+      this.file.finishCopyUp(this.copy);
+    } catch (e) {
+      if (!(e instanceof linuxerr.LinuxError)) throw e;
+      this.error = e;
+      this.data.finish();
+      this.file.abandonCopyUp(this.copy);
+    }
+    this.done = true;
+    this.file.pending = null;
+    this.queue.notify(EventInternal);
+    this.file.decRef();
+    return false;
   }
 }
 

@@ -1,22 +1,31 @@
 import { SEEK_CUR, SEEK_SET } from "../../../abi/linux/file.ts";
 import { stateType } from "../../../state/index.ts";
+import type { Queue } from "../../../waiter/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MMapOpts } from "../../memmap/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { FileDescription, type VirtualDentry } from "../../vfs/index.ts";
-import { mappableOf, type OverlayRegularFile } from "./regular_file.ts";
+import { mappableOf, type OverlayRegularFile, type PendingCopyUp } from "./regular_file.ts";
 
 /** An open regular file: a description in the layer where the file is. When the file is copied up, the description moves along. */
 export class OverlayFileDescription extends FileDescription {
-  static override readonly stateType = stateType("overlay.FileDescription", ["file", "real", "isUpper", "creds"]);
+  static override readonly stateType = stateType("overlay.FileDescription", [
+    "file",
+    "real",
+    "isUpper",
+    "creds",
+    "pending",
+  ]);
   readonly file: OverlayRegularFile;
   /** Use through current(). */
   real: FileDescription;
   isUpper: boolean;
   /** Who opened it. */
   readonly creds: Credentials;
+  /** The copy-up that the opener has to wait for. */
+  pending: PendingCopyUp | null = null;
 
   constructor(vd: VirtualDentry, flags: number, file: OverlayRegularFile, real: FileDescription, creds: Credentials) {
     super(vd, flags);
@@ -38,6 +47,19 @@ export class OverlayFileDescription extends FileDescription {
       this.isUpper = true;
     }
     return this.real;
+  }
+
+  override openReady(): boolean {
+    const p = this.pending;
+    if (p === null) return true;
+    if (!p.done) return false;
+    if (p.error !== null) throw p.error;
+    this.pending = null;
+    return true;
+  }
+
+  override openQueue(): Queue | null {
+    return this.pending?.queue ?? null;
   }
 
   override release(): void {

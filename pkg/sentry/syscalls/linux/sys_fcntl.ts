@@ -45,6 +45,9 @@ import { getLock, setLock } from "./file_lock.ts";
 import { getOwner, getOwnerEx, getSignal, setAsync, setOwner, setOwnerEx, setSignal } from "./file_owner.ts";
 import { fdLimit } from "./sys_file.ts";
 
+/** Flag of F_NOTIFY. */
+const DN_MULTISHOT = 0x80000000;
+
 /** fcntl(2). */
 export function fcntl(t: Task, args: SyscallArguments): SyscallResult {
   const fd = args.i32(0);
@@ -111,7 +114,8 @@ export function fcntl(t: Task, args: SyscallArguments): SyscallResult {
       // No file system offers leases: F_SETLEASE is EINVAL below, and nobody has one.
       return F_UNLCK;
     case F_NOTIFY:
-      return args.u32(2) === 0 ? 0 : -errno.EINVAL;
+      // Asking for no events ends a watch there never was. Directory notification itself is not offered.
+      return (args.u32(2) & ~DN_MULTISHOT) === 0 ? 0 : -errno.EINVAL;
     case F_GETPIPE_SZ:
       return file instanceof PipeFileDescription ? file.pipe.capacity() : -errno.EBADF;
     case F_SETPIPE_SZ:

@@ -44,7 +44,7 @@ const WRITABLE = EventOut | EventWrNorm | EventWrBand;
 const STATE_CHANGE = READABLE | WRITABLE | EventPri | EventRdHUp;
 const EVERYTHING = STATE_CHANGE | EventErr | EventHUp;
 
-/** Packets kept for reuse, by the collector's owner. */
+/** Packets kept for reuse. */
 const KEEP_PACKETS = 256;
 
 /**
@@ -182,7 +182,7 @@ export class UnixEndpoint implements BoundEndpoint {
   newPacket(n: number, size: number): Packet {
     const s = this.system;
     const data = s.buffers.get(n);
-    const p = s.collector.packets.pop() ?? new Packet(data);
+    const p = s.packets.pop() ?? new Packet(data);
     p.data = data;
     p.length = n;
     p.size = size;
@@ -215,7 +215,7 @@ export class UnixEndpoint implements BoundEndpoint {
     p.gid = NO_ID;
     p.timestampSec = -1;
     p.peeked = false;
-    if (s.collector.packets.length < KEEP_PACKETS) s.collector.packets.push(p);
+    if (s.packets.length < KEEP_PACKETS) s.packets.push(p);
     if (sender !== null && size > 0) {
       sender.allocated -= size;
       if (!sender.dead && sender.isWritable()) sender.queue.notify(WRITABLE);

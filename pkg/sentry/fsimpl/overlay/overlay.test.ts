@@ -6,6 +6,8 @@ import * as O from "../../../abi/linux/file.ts";
 import { OVERLAYFS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
 import * as S from "../../../abi/linux/stat.ts";
 import * as host from "../../../hostsyscall/index.ts";
+import { Entry, EventInternal } from "../../../waiter/index.ts";
+import type { Task } from "../../kernel/task.ts";
 import { type MappingSpace, newMMapOpts } from "../../memmap/index.ts";
 import {
   ATTR_MODE,
@@ -250,6 +252,60 @@ test("large copies are exact", () => {
   expect(fd.pread(sequence(back), 0)).toBe(data.length);
   expect(Buffer.compare(back, data)).toBe(0);
   fd.decRef();
+});
+
+test("large files are copied up while the opener waits", () => {
+  const data = new Uint8Array(3_000_000).fill(7);
+  m = new Mounted((dir) => {
+    fs.writeFileSync(join(dir, "big"), data);
+    fs.writeFileSync(join(dir, "gone"), data);
+    fs.writeFileSync(join(dir, "full"), data);
+  });
+  const jobs: { run(): boolean }[] = [];
+  const kernel = { addJob: (j: { run(): boolean }) => jobs.push(j) };
+  m.t.vfs.taskSource = { current: { kernel } as unknown as Task };
+  const fd = m.open("big", O.O_RDWR);
+  const fd2 = m.open("big", O.O_WRONLY | O.O_APPEND);
+  expect([fd.openReady(), fd2.openReady(), jobs.length]).toEqual([false, false, 1]);
+  let woken = 0;
+  const entry = new Entry({ notifyEvent: () => woken++ }, EventInternal);
+  fd.openQueue()?.eventRegister(entry);
+  jobs[0]?.run();
+  expect(m.read("big").length).toBe(data.length);
+  expect(m.ls(".")).toEqual(["big", "full", "gone"]);
+  while (jobs[0]?.run() === true);
+  expect([woken, fd.openReady(), fd2.openReady()]).toEqual([1, true, true]);
+  fd.openQueue()?.eventUnregister(entry);
+  fd.pwrite(sequence(bytes("A")), 0);
+  fd2.write(sequence(bytes("Z")));
+  expect(m.stat("big").size).toBe(data.length + 1);
+  const buf = new Uint8Array(2);
+  fd.pread(sequence(buf), 0);
+  expect([...buf]).toEqual([65, 7]);
+  fd.decRef();
+  fd2.decRef();
+  // Removed, and needed at once, while the copy is under way.
+  const gone = m.open("gone", O.O_RDWR);
+  jobs[1]?.run();
+  m.unlink("gone");
+  expect(m.ls(".")).toEqual(["big", "full"]);
+  while (jobs[1]?.run() === true);
+  expect(gone.openReady()).toBe(true);
+  gone.seek(-1, O.SEEK_END);
+  gone.read(sequence(buf));
+  expect(buf[0]).toBe(7);
+  gone.decRef();
+  m.upper.maxPages = m.upper.usedPages + 300;
+  const full = m.open("full", O.O_RDWR);
+  while (jobs[2]?.run() === true);
+  expect(errorOf(() => full.openReady())).toBe("ENOSPC");
+  full.decRef();
+  expect(m.read("full").length).toBe(data.length);
+  m.upper.maxPages = 1 << 20;
+  const slow = m.open("full", O.O_RDWR);
+  m.rename("full", "renamed");
+  expect([slow.openReady(), m.read("renamed").length, jobs[3]?.run()]).toEqual([true, data.length, false]);
+  slow.decRef();
 });
 
 test("open files follow a copy-up", () => {

@@ -172,19 +172,27 @@ export class PendingCopyUp {
     if (this.done) return false;
     try {
       if (this.data.step()) return true;
-      this.data.finish();
-      this.file.finishCopyUp(this.copy);
     } catch (e) {
-      if (!(e instanceof linuxerr.LinuxError)) throw e;
-      this.error = e;
-      this.data.finish();
-      this.file.abandonCopyUp(this.copy);
+      this.failed(e);
     }
+    this.data.finish();
+    try {
+      if (this.error === null) this.file.finishCopyUp(this.copy);
+    } catch (e) {
+      this.failed(e);
+    }
+    if (this.error !== null) this.file.abandonCopyUp(this.copy);
     this.done = true;
     this.file.pending = null;
     this.queue.notify(EventInternal);
     this.file.decRef();
     return false;
+  }
+
+  /** Keeps an error for those who wait; anything but a LinuxError is a bug. */
+  failed(e: unknown): void {
+    if (!(e instanceof linuxerr.LinuxError)) throw e;
+    this.error = e;
   }
 }
 

@@ -1,3 +1,4 @@
+import { RLIMIT_NOFILE } from "../../pkg/abi/linux/rlimit.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import { LinuxError } from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
@@ -42,6 +43,9 @@ export class StartError extends Error {
 const EXIT_NOT_FOUND = 127;
 const EXIT_NOT_EXECUTABLE = 126;
 const EXIT_FAILURE = 128;
+
+/** The least limit of open files a sandbox works with. */
+const MIN_DESCRIPTORS = 1024;
 
 /** A file of the host's /proc as a byte string. */
 function readProc(path: string): string {
@@ -89,6 +93,8 @@ export class Loader {
   readonly features: Features;
   /** The host's /proc/cpuinfo. */
   readonly cpuInfo: string;
+  /** How many descriptors this process may have. */
+  readonly descriptors: number;
   readonly memoryFile: MemoryFile;
   readonly platform: Platform;
   readonly timekeeper: Timekeeper = new Timekeeper();
@@ -100,6 +106,14 @@ export class Loader {
     this.log = new SandboxLog(FD.log, spec.debug);
     this.features = featuresFromAuxv(Buffer.from(readProc("/proc/self/auxv"), "latin1"));
     this.cpuInfo = readProc("/proc/cpuinfo");
+    const limit = new host.HostRlimit();
+    this.descriptors = host.getrlimit(0, RLIMIT_NOFILE, limit) === 0 ? limit.soft : MIN_DESCRIPTORS;
+    if (this.descriptors < MIN_DESCRIPTORS) {
+      throw new StartError(
+        `at most ${this.descriptors} open files are allowed; ${MIN_DESCRIPTORS} are needed`,
+        EXIT_FAILURE,
+      );
+    }
     this.memoryFile = new MemoryFile();
     this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log);
     this.timekeeper.watchClockChanges(this.platform);
@@ -140,7 +154,7 @@ export class Loader {
     if (spec.strace) kernel.strace = new Strace(this.log);
     const root = newRootCredentials(users);
     registerFilesystems(kernel, { cpuInfo: this.cpuInfo, bootID: randomUUID() });
-    const mounts = makeMounts(kernel, root);
+    const mounts = makeMounts(kernel, root, Math.floor(this.descriptors / 2));
     const fds = new FDTable();
     const limits = newDefaultLimitSet();
     for (const [i, file] of makeStdio(kernel, FD.stdio).entries()) {

@@ -1,7 +1,5 @@
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../pkg/abi/linux/fs.ts";
-import { RLIMIT_NOFILE } from "../../pkg/abi/linux/rlimit.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
-import * as host from "../../pkg/hostsyscall/index.ts";
 import { DevType, registerDevices } from "../../pkg/sentry/fsimpl/dev/index.ts";
 import { GoferOptions, GoferType } from "../../pkg/sentry/fsimpl/gofer/index.ts";
 import { OverlayOptions, OverlayType } from "../../pkg/sentry/fsimpl/overlay/index.ts";
@@ -44,23 +42,15 @@ export function registerFilesystems(k: Kernel, proc: ProcInfo): void {
   registerDevices(vfs);
 }
 
-/** The donated directory as gofer options: at most half of our descriptors are kept for it. */
-function goferOptions(): GoferOptions {
-  const options = new GoferOptions(FD.root);
-  const limit = new host.HostRlimit();
-  if (host.getrlimit(0, RLIMIT_NOFILE, limit) === 0) {
-    options.maxDescriptors = Math.min(options.maxDescriptors, Math.floor(limit.soft / 2));
-  }
-  return options;
-}
-
 /** The donated directory under an overlay in memory, as the root of a new namespace. */
-function makeRoot(k: Kernel, creds: Credentials): MountNamespace {
+function makeRoot(k: Kernel, creds: Credentials, maxDescriptors: number): MountNamespace {
   const vfs = k.vfs;
+  const directory = new GoferOptions(FD.root);
+  directory.maxDescriptors = Math.min(directory.maxDescriptors, maxDescriptors);
   const lower = vfs.newFilesystem(creds, "9p", "none", {
     flags: MS_RDONLY,
     data: "",
-    internalData: goferOptions(),
+    internalData: directory,
   });
   const lowerRoot = vfs.newDisconnectedMount(lower, lower.rootDentry(), "none", MS_RDONLY).rootVD;
   // The overlay's root has the upper layer's attributes: make them the directory's own.
@@ -95,9 +85,12 @@ function makeDirectory(k: Kernel, creds: Credentials, root: VirtualDentry, path:
   }
 }
 
-/** The container's mounts: its root, and what Linux programs expect on top. */
-export function makeMounts(k: Kernel, creds: Credentials): MountNamespace {
-  const ns = makeRoot(k, creds);
+/**
+ * The container's mounts: its root, and what Linux programs expect on top. At most `maxDescriptors` of our descriptors are kept for files of
+ * the host that are not open.
+ */
+export function makeMounts(k: Kernel, creds: Credentials, maxDescriptors: number): MountNamespace {
+  const ns = makeRoot(k, creds, maxDescriptors);
   for (const m of standardMounts) {
     makeDirectory(k, creds, ns.root, m.target);
     const at = new PathOperation(ns.root, ns.root, m.target, true);

@@ -44,7 +44,7 @@ function openRoot(path: string): number {
 }
 
 /** `runsc do`: a command in a sandbox of its own over a directory of the host that it cannot change. */
-export const doCommand: Command = {
+export const doCommand: Readonly<Command> = {
   name: "do",
   usage: "do [--root=DIR] [--cwd=DIR] [--] COMMAND [ARGUMENT...]",
   summary: "run a command in a sandbox that sees the host's files and changes none of them",

@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
 /** Cases pass bad pointers and lengths on purpose. */
-const QUIET = ["nonnull", "stringop-overflow", "stringop-overread", "array-bounds", "unused-result"].map((w) => `-Wno-${w}`);
+const QUIET = ["nonnull", "stringop-overflow", "stringop-overread", "array-bounds", "unused-result"].map(
+  (w) => `-Wno-${w}`,
+);
 const FLAGS = ["-O1", "-Wall", "-Werror", ...QUIET, "-pthread"];
 
 const here = import.meta.dir;
@@ -59,10 +61,9 @@ for (const name of names) {
     let ready: Promise<{ host: Awaited<ReturnType<typeof run>>; sandbox: Awaited<ReturnType<typeof run>> }> | undefined;
     const both = (): NonNullable<typeof ready> => {
       ready ??= (async () => {
-        const cc = Bun.spawn(
-          ["cc", ...FLAGS, "-o", binary, join(here, "linux", `${name}.c`), "-lm", "-lrt"],
-          { stderr: "pipe" },
-        );
+        const cc = Bun.spawn(["cc", ...FLAGS, "-o", binary, join(here, "linux", `${name}.c`), "-lm", "-lrt"], {
+          stderr: "pipe",
+        });
         const errors = await new Response(cc.stderr).text();
         if ((await cc.exited) !== 0) throw new Error(`compiling ${name}.c failed:\n${errors}`);
         const host = await run([binary]);
@@ -72,17 +73,13 @@ for (const name of names) {
       return ready;
     };
     for (const c of cases) {
-      test(
-        c,
-        async () => {
-          const { host, sandbox } = await both();
-          const onHost = host.lines.get(c) ?? `no result on the host: ${host.note}`;
-          const inSandbox = sandbox.lines.get(c) ?? `no result in the sandbox: ${sandbox.note}`;
-          expect(onHost).toMatch(/^(ok|skip) /);
-          expect(inSandbox).toBe(onHost);
-        },
-        600_000,
-      );
+      test(c, async () => {
+        const { host, sandbox } = await both();
+        const onHost = host.lines.get(c) ?? `no result on the host: ${host.note}`;
+        const inSandbox = sandbox.lines.get(c) ?? `no result in the sandbox: ${sandbox.note}`;
+        expect(onHost).toMatch(/^(ok|skip) /);
+        expect(inSandbox).toBe(onHost);
+      }, 600_000);
     }
   });
 }

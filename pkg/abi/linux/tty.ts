@@ -137,16 +137,15 @@ export const TERMIOS_OSPEED = 40;
 
 /** A control character as a terminal shows it: Ctrl('C') is 3. */
 export function controlCharacter(c: string): number {
-	return c.charCodeAt(0) & 0x1f;
+  return c.charCodeAt(0) & 0x1f;
 }
 
 /** The c_cc a fresh terminal has (INIT_C_CC in include/linux/tty.h), indexed by VINTR and its kind. */
 export const DefaultControlCharacters: readonly number[] = [
-	3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0,
+  3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0,
 ];
 /** The flags a fresh terminal has (tty_std_termios in drivers/tty/tty_io.c). */
 export const DefaultInputFlags = ICRNL | IXON;
 export const DefaultOutputFlags = OPOST | ONLCR;
 export const DefaultControlFlags = B38400 | CS8 | CREAD | HUPCL;
-export const DefaultLocalFlags =
-	ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
+export const DefaultLocalFlags = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;

@@ -586,7 +586,7 @@ export class Task implements ContextOwner, EventListener {
       const base = (w[p + 1] ?? 0) * 4294967296 + (w[p] ?? 0);
       let len = (w[p + 3] ?? 0) * 4294967296 + (w[p + 2] ?? 0);
       if (len >= 2 ** 63) throw linuxerr.EINVAL;
-      if (base + len > TASK_SIZE_MAX && len > 0) throw linuxerr.EFAULT;
+      if (base + len > TASK_SIZE_MAX) throw linuxerr.EFAULT;
       if (len > MAX_RW_COUNT - total) len = MAX_RW_COUNT - total;
       total += len;
       seq.add(base, len);

@@ -152,6 +152,7 @@ function replaceProgram(t: Task, image: ExecImage): void {
   releaseUserMemory(t);
   const oldMM = t.mm;
   t.mm = image.mm;
+  t.mm.coredumpFilter = oldMM.coredumpFilter;
   t.replaceContext(image.context);
   oldMM.decUsers();
   const regs = image.context.regs;

@@ -95,6 +95,7 @@ export class MemoryManager implements MappingSpace, IO {
       "auxv",
       "executable",
       "dumpable",
+      "coredumpFilter",
       "defaultLockMode",
       "totalVM",
       "dataVM",
@@ -145,6 +146,8 @@ export class MemoryManager implements MappingSpace, IO {
   executable: FileDescription | null = null;
   /** PR_SET_DUMPABLE: 0, 1 or 2. */
   dumpable = 1;
+  /** Which mappings a core dump would hold: /proc/[pid]/coredump_filter. Survives execve(2). */
+  coredumpFilter = 0x33;
   /** Registrations of membarrier(2), MEMBARRIER_CMD bits. */
   membarrier = 0;
 
@@ -235,6 +238,7 @@ export class MemoryManager implements MappingSpace, IO {
     child.auxv = this.auxv;
     child.setExecutable(this.executable);
     child.dumpable = this.dumpable;
+    child.coredumpFilter = this.coredumpFilter;
     child.membarrier = this.membarrier;
     forkInto(this, child);
     return child;

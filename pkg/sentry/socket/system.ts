@@ -1,3 +1,4 @@
+import { AF_UNIX } from "../../abi/linux/socket.ts";
 import { stateType } from "../../state/index.ts";
 import { SockFS } from "../fsimpl/sockfs/index.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -58,7 +59,7 @@ export class SocketSystem {
     this.fs = new SockFS(kernel.vfs);
     this.rootNamespace = new NetworkNamespace(kernel.rootUserNamespace, kernel.newNamespaceInode());
     this.collector = new Collector(this);
-    UnixProvider.register(this);
+    this.register(AF_UNIX, new UnixProvider(this));
   }
 
   /** Makes a family available to socket(2). */

@@ -74,6 +74,7 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
     "countsAsWriter",
     "deniesWriters",
     "holdsLocks",
+    "openerCreds",
   ]);
   readonly vd: VirtualDentry;
   readonly inode: Inode;
@@ -94,6 +95,8 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
   deniesWriters = false;
   /** flock(2) or OFD locks were taken through it. */
   holdsLocks = false;
+  /** Of the task that opened it by a path; null for descriptions made otherwise. */
+  openerCreds: Credentials | null = null;
 
   constructor(vd: VirtualDentry, flags: number) {
     this.vd = vd;

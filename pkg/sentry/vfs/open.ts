@@ -4,6 +4,7 @@ import {
   O_ACCMODE,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECT,
   O_DIRECTORY,
   O_EXCL,
   O_LARGEFILE,
@@ -163,7 +164,11 @@ export function openExisting(
   r: OpenRequest,
   creds: Credentials,
 ): FileDescription {
-  if ((r.flags & O_PATH) !== 0) return new OPathFileDescription(new VirtualDentry(mount, d), r.flags);
+  if ((r.flags & O_PATH) !== 0) {
+    const named = new OPathFileDescription(new VirtualDentry(mount, d), r.flags);
+    named.openerCreds = creds;
+    return named;
+  }
   const inode = d.inode;
   const type = inode.mode() & S_IFMT;
   let truncate = (r.flags & O_TRUNC) !== 0 && type === S_IFREG;
@@ -182,6 +187,7 @@ export function openExisting(
   }
   if (inode.checkPermissions(creds, r.access) !== 0) throw linuxerr.EACCES;
   if ((r.flags & O_NOATIME) !== 0 && !ownerOrCapable(creds, inode)) throw linuxerr.EPERM;
+  if ((r.flags & O_DIRECT) !== 0 && type !== S_IFREG) throw linuxerr.EINVAL;
   const file = openInode(vfs, mount, d, r, creds);
   if (!truncate) return file;
   try {
@@ -226,6 +232,7 @@ function openInode(
     else if (r.exec) inode.allowWriteAccess();
     throw e;
   }
+  file.openerCreds = creds;
   file.countsAsWriter = writes;
   file.deniesWriters = r.exec && !writes;
   return file;

@@ -286,7 +286,6 @@ TEST(posix_timer_for_one_thread)
 
 TEST(posix_timer_on_cpu_time)
 {
-	siginfo_t si;
 	static const clockid_t clocks[] = {CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
 	catch_info(SIGUSR1);
 	for (int i = 0; i < 2; i++) {
@@ -301,7 +300,6 @@ TEST(posix_timer_on_cpu_time)
 		EQ(got.si_code, SI_TIMER);
 		OK(syscall(SYS_timer_delete, id));
 	}
-	(void)si;
 }
 
 TEST(posix_timer_errors)

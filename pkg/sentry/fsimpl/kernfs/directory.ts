@@ -1,4 +1,5 @@
 import { direntType } from "../../../abi/linux/dirent.ts";
+import { SEEK_END, SEEK_SET } from "../../../abi/linux/file.ts";
 import { S_IFDIR } from "../../../abi/linux/stat.ts";
 import type { LinuxError } from "../../../errors/linuxerr/index.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
@@ -71,7 +72,22 @@ export abstract class KernfsDirectory extends KernfsInode {
   }
 
   override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
-    return new DirectoryFileDescription(vd, flags);
+    return new KernfsDirectoryFileDescription(vd, flags);
+  }
+}
+
+/** An open KernfsDirectory. Unlike other directories it has an end to seek from: its size, 0. */
+export class KernfsDirectoryFileDescription extends DirectoryFileDescription {
+  static override readonly stateType: StateType = stateType("kernfs.KernfsDirectoryFileDescription", []);
+
+  override iterDirents(cb: DirentCallback): void {
+    // What the directory was about is gone.
+    if (!this.inode.revalidate(this.vd.dentry)) throw linuxerr.ENOENT;
+    super.iterDirents(cb);
+  }
+
+  override seek(offset: number, whence: number): number {
+    return super.seek(offset, whence === SEEK_END ? SEEK_SET : whence);
   }
 }
 

@@ -4,6 +4,7 @@ import { UTS_LEN } from "../../../abi/linux/utsname.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
+import type { Queue } from "../../../waiter/index.ts";
 import { NR_OPEN_DEFAULT } from "../../kernel/fd_table.ts";
 import { KERNEL_RELEASE, KERNEL_SYSNAME, KERNEL_VERSION } from "../../kernel/version.ts";
 import { DynamicBytesInode, type StaticDirectory, StaticFile } from "../kernfs/index.ts";
@@ -204,6 +205,16 @@ export class LiveSysctl extends DynamicBytesInode {
     return `${this.value()}\n`;
   }
 
+  override changeQueue(): Queue | null {
+    const isName = this.name === "hostname" || this.name === "domainname";
+    return isName ? this.proc().kernel.rootUTSNamespace.changes.queue : null;
+  }
+
+  override changeCount(): number {
+    const changes = this.proc().kernel.rootUTSNamespace.changes;
+    return this.name === "hostname" ? changes.hostNames : changes.domainNames;
+  }
+
   value(): string {
     const fs = this.proc();
     const k = fs.kernel;
@@ -241,8 +252,8 @@ export class LiveSysctl extends DynamicBytesInode {
         if (reader !== null && !reader.creds.hasCapabilityIn(CAP_SYS_ADMIN, uts.userNamespace)) throw linuxerr.EPERM;
         const end = data.search(/[\n\0]/);
         const name = (end < 0 ? data : data.slice(0, end)).slice(0, UTS_LEN);
-        if (this.name === "hostname") uts.hostName = name;
-        else uts.domainName = name;
+        if (this.name === "hostname") uts.setHostName(name);
+        else uts.setDomainName(name);
         return data.length;
       }
       case "pid_max":

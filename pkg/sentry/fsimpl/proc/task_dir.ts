@@ -1,4 +1,5 @@
 import { DT_DIR, DT_LNK, DT_REG } from "../../../abi/linux/dirent.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Task } from "../../kernel/task.ts";
 import { type Dentry, DIR_FIRST_OFFSET, type DirentCallback, type Inode } from "../../vfs/index.ts";
@@ -64,7 +65,7 @@ export class TaskDirectory extends TaskOwnedDirectory {
 
   override lookup(_dir: Dentry, name: string): Inode | null {
     const t = this.task;
-    if (isGone(t)) return null;
+    if (isGone(t)) throw linuxerr.ESRCH;
     const fs = this.proc();
     const spec = TASK_FILES[name];
     if (spec !== undefined) {

@@ -18,6 +18,9 @@ const COMM_LEN = 15;
 /** The most of a command line or environment that is shown. */
 const MAX_STRINGS = 8 << 20;
 
+/** The kinds of mappings /proc/[pid]/coredump_filter knows (core(5)). */
+const COREDUMP_FILTER_MASK = 0x1ff;
+
 /** A text file about a task. */
 export interface TaskFileSpec {
   readonly perm: number;
@@ -103,9 +106,13 @@ function limits(t: Task): string {
 
 /** A decimal number as sysctl files take it; EINVAL. */
 function toInteger(data: string): number {
-  const word = data.trim();
-  if (!/^[-+]?[0-9]+$/.test(word)) throw linuxerr.EINVAL;
-  return Number(word);
+  const end = data.indexOf("\0");
+  const word = (end < 0 ? data : data.slice(0, end)).trim();
+  const m = /^([-+]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)$/i.exec(word);
+  if (m === null) throw linuxerr.EINVAL;
+  const digits = m[2] ?? "";
+  const n = /^0[0-7]/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  return m[1] === "-" ? -n : n;
 }
 
 function alive(t: Task): Task {
@@ -163,7 +170,23 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
       return data.length;
     },
   },
-  coredump_filter: { perm: 0o444, groupOnly: true, read: (t) => (memoryOf(t) === null ? "" : "00000033\n") },
+  coredump_filter: {
+    perm: 0o644,
+    groupOnly: true,
+    read: (t) => {
+      const mm = memoryOf(t);
+      return mm === null ? "" : `${hex8(mm.coredumpFilter)}\n`;
+    },
+    write: (t, _fs, data) => {
+      const n = toInteger(data);
+      if (n < 0) throw linuxerr.EINVAL;
+      if (n > 0xffffffff) throw linuxerr.ERANGE;
+      const mm = memoryOf(t);
+      if (mm === null) throw linuxerr.ESRCH;
+      mm.coredumpFilter = n & COREDUMP_FILTER_MASK;
+      return data.length;
+    },
+  },
   cpuset: { perm: 0o444, read: () => "/\n" },
   environ: {
     perm: 0o400,

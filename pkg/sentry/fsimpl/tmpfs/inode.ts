@@ -126,6 +126,7 @@ export abstract class TmpfsInode extends Inode {
 
   override setStat(opts: SetStatOptions, creds: Credentials): void {
     if ((opts.mask & ATTR_SIZE) !== 0) this.setSize(opts.size);
+    if ((opts.mask & (ATTR_SIZE | ATTR_UID | ATTR_GID)) !== 0 && this.xattrs !== null) this.dropFileCapabilities();
     if ((opts.mask & ATTR_MODE) !== 0) {
       this.checkMode(opts.mode);
       this.fileMode = (this.fileMode & S_IFMT) | (opts.mode & S_IALLUGO);

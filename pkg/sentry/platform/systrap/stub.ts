@@ -32,7 +32,7 @@ export const STUB_MEMORY_FILE = 2;
 export const SIGNAL_INTERRUPT = 10;
 
 /** Host signals whose handler is the stub's. */
-const HANDLED_SIGNALS = [4, 5, 7, 8, 11, 31, SIGNAL_INTERRUPT];
+const HANDLED_SIGNALS = [4, 5, 7, 8, 11, 31, SIGNAL_INTERRUPT] as const;
 
 const BPF_LD_W_ABS = 0x20;
 const BPF_JEQ = 0x15;
@@ -115,9 +115,9 @@ export type Op = readonly [
   child?: number,
 ];
 /** Ends a program: report to the sentry. */
-export const OP_REPORT: Op = [-1];
+export const OP_REPORT = [-1] as const;
 /** Ends a new thread's program: raise the signal that makes the first frame. */
-export const OP_ENTER: Op = [-2];
+export const OP_ENTER = [-2] as const;
 /** Bytes of an operation. */
 export const OP_SIZE = 64;
 

@@ -1,7 +1,7 @@
 import { CAP_KILL } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, O_ASYNC, SIZEOF_F_OWNER_EX } from "../../../abi/linux/file.ts";
-import { SIGIO } from "../../../abi/linux/signal.ts";
+import { SIGIO, SIGURG } from "../../../abi/linux/signal.ts";
 import { stateType } from "../../../state/index.ts";
 import {
   Entry,
@@ -66,6 +66,22 @@ class AsyncNotifier implements EventListener {
       for (const tg of [...owner.threadGroups]) {
         if (maySignal(a, tg.leader)) tg.sendSignal(newSignal(a, sig, code, mask, this.fd));
       }
+    }
+  }
+}
+
+/** Sends SIGURG to the owner of a socket, if it has one: an out-of-band byte came. */
+export function sendUrgent(file: FileDescription): void {
+  const a = file.async;
+  if (a === null) return;
+  const owner = a.owner;
+  if (owner instanceof Task) {
+    if (maySignal(a, owner)) owner.sendSignal(SignalInfo.kernel(SIGURG));
+  } else if (owner instanceof ThreadGroup) {
+    if (maySignal(a, owner.leader)) owner.sendSignal(SignalInfo.kernel(SIGURG));
+  } else if (owner instanceof ProcessGroup) {
+    for (const tg of [...owner.threadGroups]) {
+      if (maySignal(a, tg.leader)) tg.sendSignal(SignalInfo.kernel(SIGURG));
     }
   }
 }

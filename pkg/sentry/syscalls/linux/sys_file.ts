@@ -445,8 +445,11 @@ function makeLink(
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -errno.EINVAL;
   const follow = (flags & AT_SYMLINK_FOLLOW) !== 0;
   const p = copyInPathOrFile(t, oldDirfd, oldAddr, (flags & AT_EMPTY_PATH) | (follow ? 0 : AT_SYMLINK_NOFOLLOW));
-  // Linking what a descriptor names goes past the permissions of directories.
-  if (p.pop === null && !t.creds.hasCapability(CAP_DAC_READ_SEARCH)) return -errno.ENOENT;
+  // Linking what a descriptor names goes past the permissions of directories: for who opened it, as they were then, or the privileged.
+  if (p.file !== null && p.file.openerCreds !== t.creds) {
+    const ns = (p.file.openerCreds ?? t.kernel.rootCredentials()).userNamespace;
+    if (!t.creds.hasCapabilityIn(CAP_DAC_READ_SEARCH, ns)) return -errno.ENOENT;
+  }
   const vfs = t.kernel.vfs;
   const newPath = t.copyInPath(newAddr);
   let old = t.fsContext.cwd;

@@ -7,6 +7,7 @@ import {
   DIRENT64_TYPE,
 } from "../../../abi/linux/dirent.ts";
 import * as errno from "../../../abi/linux/errno.ts";
+import { SEEK_SET } from "../../../abi/linux/file.ts";
 import { stateType } from "../../../state/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -30,19 +31,26 @@ function listDirectory(t: Task, args: SyscallArguments, is64: boolean): number {
   const file = openFile(t, args.i32(0));
   if (file === null) return -errno.EBADF;
   const s = t.kernel.syscallScratch;
-  const size = Math.min(args.u32(2), MAX_BYTES);
+  // A size beyond INT_MAX has room for nothing.
+  const size = Math.min(Math.max(args.i32(2), 0), MAX_BYTES);
   const w = new DirentWriter(s.bytes, s.view, size, is64);
   const before = file.position();
   file.iterDirents(w);
   // Not one record fits.
   if (w.used === 0) return w.full ? -errno.EINVAL : 0;
-  try {
-    t.copyOut(args.u64(1), s.bytes, 0, w.used);
-  } catch (e) {
-    file.seek(before, 0);
-    throw e;
+  const copied = t.mm.copyOut(args.u64(1), s.bytes, 0, w.used);
+  if (copied === w.used) return copied;
+  // The whole records that arrived count; the next call goes on after them.
+  let kept = 0;
+  let next = before;
+  for (;;) {
+    const reclen = s.view.getUint16(kept + DIRENT64_RECLEN, true);
+    if (kept + reclen > copied) break;
+    next = s.view.getUint32(kept + DIRENT64_OFF + 4, true) * 4294967296 + s.view.getUint32(kept + DIRENT64_OFF, true);
+    kept += reclen;
   }
-  return w.used;
+  file.seek(next, SEEK_SET);
+  return kept === 0 ? -errno.EFAULT : kept;
 }
 
 /** Makes linux_dirent or linux_dirent64 records. */

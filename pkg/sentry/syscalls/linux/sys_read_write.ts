@@ -205,6 +205,7 @@ export function readFile(
   offset: number,
   flags: number,
 ): SyscallResult {
+  if (file instanceof Socket) return readSocket(t, file, dst, (flags & RWF_NOWAIT) !== 0);
   if (dst.numBytes() > SLICE && file.canSeek()) return readSlow(t, file, dst, offset, 0, flags);
   const n = offset < 0 ? file.read(dst) : file.pread(dst, offset);
   if (n !== -errno.EAGAIN || (file.statusFlags & O_NONBLOCK) !== 0 || (flags & RWF_NOWAIT) !== 0) return n;
@@ -270,6 +271,9 @@ export function writeFile(
   offset: number,
   flags: number,
 ): SyscallResult {
+  if (file instanceof Socket) {
+    return writeSocket(t, file, src, (flags & RWF_NOWAIT) !== 0, (flags & RWF_NOSIGNAL) !== 0);
+  }
   const limited = limitFileSize(t, file, src, offset);
   if (limited < 0) return limited;
   const mode = file.inode.mode();

@@ -311,7 +311,7 @@ export function splice(t: Task, args: SyscallArguments): SyscallResult {
   if (fromPipe) {
     if (outAddr !== 0) {
       if (!output.canSeek()) return -errno.EINVAL;
-      if (outPos < 0) return -errno.EINVAL;
+      if (outPos < 0 || outPos + len >= 2 ** 63) return -errno.EINVAL;
     }
     if ((output.statusFlags & O_APPEND) !== 0) return -errno.EINVAL;
     const x = new Transfer(t, PIPE_TO_FILE, input, -1, output, outPos, len, nonblock);
@@ -321,7 +321,7 @@ export function splice(t: Task, args: SyscallArguments): SyscallResult {
   if (toPipe) {
     if (inAddr !== 0) {
       if (!input.canSeek()) return -errno.EINVAL;
-      if (inPos < 0) return -errno.EINVAL;
+      if (inPos < 0 || inPos + len >= 2 ** 63) return -errno.EINVAL;
     }
     if ((input.inode.mode() & S_IFMT) === S_IFDIR) return -errno.EINVAL;
     const x = new Transfer(t, FILE_TO_PIPE, input, inPos, output, -1, len, nonblock);
@@ -366,8 +366,9 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallResult {
   if (input === null || !input.readable) return -errno.EBADF;
   if (addr !== 0 && !input.canSeek()) return -errno.ESPIPE;
   const pos = addr === 0 ? input.position() : given;
-  if (pos < 0) return -errno.EINVAL;
-  const len = Math.min(args.u64(3), MAX_RW_COUNT);
+  const count = args.u64(3);
+  if (pos < 0 || pos + count >= 2 ** 63) return -errno.EINVAL;
+  const len = Math.min(count, MAX_RW_COUNT);
   const output = openFile(t, args.i32(0));
   if (output === null || !output.writable) return -errno.EBADF;
   if ((output.statusFlags & O_APPEND) !== 0) return -errno.EINVAL;

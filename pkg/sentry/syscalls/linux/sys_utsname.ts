@@ -38,7 +38,7 @@ function readName(t: Task, args: SyscallArguments): string | number {
 export function sethostname(t: Task, args: SyscallArguments): number {
   const name = readName(t, args);
   if (typeof name === "number") return name;
-  t.utsNamespace.hostName = name;
+  t.utsNamespace.setHostName(name);
   return 0;
 }
 
@@ -46,6 +46,6 @@ export function sethostname(t: Task, args: SyscallArguments): number {
 export function setdomainname(t: Task, args: SyscallArguments): number {
   const name = readName(t, args);
   if (typeof name === "number") return name;
-  t.utsNamespace.domainName = name;
+  t.utsNamespace.setDomainName(name);
   return 0;
 }

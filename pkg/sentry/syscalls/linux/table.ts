@@ -28,6 +28,7 @@ import * as sysSeccomp from "./sys_seccomp.ts";
 import * as sysSetattr from "./sys_setattr.ts";
 import * as sysSignal from "./sys_signal.ts";
 import * as sysSignalfd from "./sys_signalfd.ts";
+import * as sysSocket from "./sys_socket.ts";
 import * as sysSplice from "./sys_splice.ts";
 import * as sysStat from "./sys_stat.ts";
 import * as sysSync from "./sys_sync.ts";
@@ -79,6 +80,21 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_setitimer, "setitimer", sysTimer.setitimer],
   [nr.SYS_getpid, "getpid", sysThread.getpid],
   [nr.SYS_sendfile, "sendfile", sysSplice.sendfile],
+  [nr.SYS_socket, "socket", sysSocket.socket],
+  [nr.SYS_connect, "connect", sysSocket.connect],
+  [nr.SYS_accept, "accept", sysSocket.accept],
+  [nr.SYS_sendto, "sendto", sysSocket.sendto],
+  [nr.SYS_recvfrom, "recvfrom", sysSocket.recvfrom],
+  [nr.SYS_sendmsg, "sendmsg", sysSocket.sendmsg],
+  [nr.SYS_recvmsg, "recvmsg", sysSocket.recvmsg],
+  [nr.SYS_shutdown, "shutdown", sysSocket.shutdown],
+  [nr.SYS_bind, "bind", sysSocket.bind],
+  [nr.SYS_listen, "listen", sysSocket.listen],
+  [nr.SYS_getsockname, "getsockname", sysSocket.getsockname],
+  [nr.SYS_getpeername, "getpeername", sysSocket.getpeername],
+  [nr.SYS_socketpair, "socketpair", sysSocket.socketpair],
+  [nr.SYS_setsockopt, "setsockopt", sysSocket.setsockopt],
+  [nr.SYS_getsockopt, "getsockopt", sysSocket.getsockopt],
   [nr.SYS_clone, "clone", sysThread.clone],
   [nr.SYS_fork, "fork", sysThread.fork],
   [nr.SYS_vfork, "vfork", sysThread.vfork],
@@ -247,6 +263,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_fallocate, "fallocate", sysSetattr.fallocate],
   [nr.SYS_timerfd_settime, "timerfd_settime", sysTimerfd.timerfdSettime],
   [nr.SYS_timerfd_gettime, "timerfd_gettime", sysTimerfd.timerfdGettime],
+  [nr.SYS_accept4, "accept4", sysSocket.accept4],
   [nr.SYS_signalfd4, "signalfd4", sysSignalfd.signalfd4],
   [nr.SYS_eventfd2, "eventfd2", sysEventfd.eventfd2],
   [nr.SYS_epoll_create1, "epoll_create1", sysEpoll.epollCreate1],
@@ -255,9 +272,11 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_preadv, "preadv", sysReadWrite.preadv],
   [nr.SYS_pwritev, "pwritev", sysReadWrite.pwritev],
   [nr.SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", sysSignal.rtTgsigqueueinfo],
+  [nr.SYS_recvmmsg, "recvmmsg", sysSocket.recvmmsg],
   [nr.SYS_prlimit64, "prlimit64", sysRlimit.prlimit64],
   [nr.SYS_clock_adjtime, "clock_adjtime", sysTime.clockAdjtime],
   [nr.SYS_syncfs, "syncfs", sysSync.syncfs],
+  [nr.SYS_sendmmsg, "sendmmsg", sysSocket.sendmmsg],
   [nr.SYS_setns, "setns", sysThread.setns],
   [nr.SYS_getcpu, "getcpu", sysSched.getcpu],
   [nr.SYS_sched_setattr, "sched_setattr", sysSched.schedSetattr],

@@ -100,7 +100,7 @@ export function sendDatagram(t: Task, ep: UnixEndpoint, src: IOSequence, m: Mess
         m.rights = p.rights;
         p.rights = null;
       }
-      ep.freePacket(p);
+      ep.freePacket(p, true);
     }
   }
   if (r !== 0) {

@@ -192,8 +192,8 @@ export class UnixEndpoint implements BoundEndpoint {
     return p;
   }
 
-  /** Frees a packet that is in no queue; its sender may have room again. */
-  freePacket(p: Packet): void {
+  /** Frees a packet that is in no queue; its sender may have room again, and is told so unless `quiet`. */
+  freePacket(p: Packet, quiet = false): void {
     const s = this.system;
     const sender = p.sender;
     s.buffers.put(p.data);
@@ -218,7 +218,7 @@ export class UnixEndpoint implements BoundEndpoint {
     if (s.packets.length < KEEP_PACKETS) s.packets.push(p);
     if (sender !== null && size > 0) {
       sender.allocated -= size;
-      if (!sender.dead && sender.isWritable()) sender.queue.notify(WRITABLE);
+      if (!quiet && !sender.dead && sender.isWritable()) sender.queue.notify(WRITABLE);
     }
   }
 

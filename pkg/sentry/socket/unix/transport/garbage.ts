@@ -1,6 +1,7 @@
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../../../abi/linux/capability.ts";
 import * as errno from "../../../../abi/linux/errno.ts";
 import { RLIMIT_NOFILE } from "../../../../abi/linux/rlimit.ts";
+import { AF_UNIX } from "../../../../abi/linux/socket.ts";
 import { stateType } from "../../../../state/index.ts";
 import type { Job } from "../../../kernel/kernel.ts";
 import type { Task } from "../../../kernel/task.ts";
@@ -131,7 +132,7 @@ export class Collector implements Job {
     }
     for (const v of garbage) {
       const ep = v.file.endpoint;
-      for (let p = ep.packets.head; p !== null; p = p.next) p.connection?.purge();
+      for (let p = ep.packets.head; p !== null; p = p.next) if (p.connection !== null) dropRights(p.connection);
       dropRights(ep);
     }
     for (const f of hold) f.decRef();
@@ -199,7 +200,7 @@ function dropRights(ep: UnixEndpoint): void {
 }
 
 function isUnixSocket(f: FileDescription): f is CollectedSocket {
-  return f instanceof Socket && "endpoint" in f;
+  return f instanceof Socket && f.family === AF_UNIX;
 }
 
 /** Hands the rights of a message over to the packet that carries them: 0, or -ETOOMANYREFS when the sender has too many on their way. */

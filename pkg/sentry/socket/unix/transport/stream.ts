@@ -5,7 +5,7 @@ import type { Task } from "../../../kernel/task.ts";
 import type { IOSequence } from "../../../usermem/index.ts";
 import { parseControl } from "../../control/index.ts";
 import type { Message } from "../../message.ts";
-import { OPT_INQ, OPT_OOBINLINE, OPT_PASSRIGHTS } from "../../options.ts";
+import { OPT_INQ, OPT_OOBINLINE, OPT_PASSCRED, OPT_PASSPIDFD, OPT_PASSRIGHTS, OPT_PASSSEC } from "../../options.ts";
 import { PIDRef } from "../../pid_ref.ts";
 import {
   CLOSED,
@@ -45,7 +45,8 @@ export function connectStream(t: Task, ep: UnixEndpoint, m: Message, nonblock: b
   accepted.state = ESTABLISHED;
   accepted.listener = other;
   accepted.setPeerCredentials(t);
-  accepted.options.flags = other.options.flags & INHERITED;
+  const inherited = OPT_PASSCRED | OPT_PASSPIDFD | OPT_PASSSEC | OPT_PASSRIGHTS;
+  accepted.options.flags = other.options.flags & inherited;
   accepted.address = other.address;
   accepted.place = other.place;
   accepted.place?.incRef();
@@ -60,6 +61,7 @@ export function connectStream(t: Task, ep: UnixEndpoint, m: Message, nonblock: b
 
 /** Sends as much as there is room for. */
 export function sendStream(t: Task, ep: UnixEndpoint, src: IOSequence, m: Message, flags: number): number {
+  const again = m.parsed;
   const bad = parseControl(t, ep.system, m, true);
   if (bad !== 0) return bad;
   const urgent = (flags & MSG_OOB) !== 0;
@@ -68,7 +70,8 @@ export function sendStream(t: Task, ep: UnixEndpoint, src: IOSequence, m: Messag
   const other = ep.peer;
   if (other === null) return -errno.ENOTCONN;
   if ((ep.shutdown & SEND_SHUTDOWN) !== 0) {
-    m.broken = true;
+    // As on Linux, a writer that was waiting for room gets no signal.
+    m.broken = !again;
     return -errno.EPIPE;
   }
   const most = Math.min(STREAM_PACKET, Math.floor(ep.options.sendBuffer / 2) - HALF_OVERHEAD);
@@ -79,7 +82,7 @@ export function sendStream(t: Task, ep: UnixEndpoint, src: IOSequence, m: Messag
     const r = sendPiece(t, ep, other, src, m, n, last);
     if (r < 0) {
       if (r === -errno.EAGAIN) m.wait = ep.queue;
-      if (r === -errno.EPIPE && sent === 0) m.broken ||= (other.shutdown & RECEIVE_SHUTDOWN) !== 0;
+      if (r === -errno.EPIPE && sent === 0) m.broken = (ep.shutdown & SEND_SHUTDOWN) === 0;
       return sent > 0 ? sent : r;
     }
     sent += n;
@@ -112,7 +115,7 @@ function sendPiece(
   if (r === 0 && (other.dead || (other.shutdown & RECEIVE_SHUTDOWN) !== 0)) r = -errno.EPIPE;
   if (r === 0 && p.rights !== null && !other.options.has(OPT_PASSRIGHTS)) r = -errno.EPERM;
   if (r !== 0) {
-    ep.freePacket(p);
+    ep.freePacket(p, true);
     return r;
   }
   ep.attach(t, p, m, other);
@@ -137,12 +140,15 @@ export function receiveStream(ep: UnixEndpoint, dst: IOSequence, m: Message, fla
   let p = ep.packets.head;
   do {
     if (!peek) p = ep.packets.head;
-    p = passUrgent(ep, p, peek, m.copied);
-    if (p === null && m.copied > 0 && ep.packets.head !== null) break;
+    let at = p;
+    p = passUrgent(ep, at, peek, m.copied);
     while (p !== null && skip >= p.unread()) {
       skip -= p.unread();
-      p = passUrgent(ep, p.next, peek, m.copied);
+      at = p.next;
+      p = passUrgent(ep, at, peek, m.copied);
     }
+    // The out-of-band byte comes next: the call ends before it.
+    if (p === null && at !== null && m.copied > 0) break;
     if (p === null) {
       if (m.copied >= m.target) break;
       if (ep.error !== 0) {

@@ -9,6 +9,11 @@
  *          nr == -2: enter the guest: ud2 raises SIGILL, whose handler reports.
  * handler: every signal of a guest thread. Reports (signo, siginfo, ucontext, fs base, gs base) by the notified call NR_EVENT;
  *          the sentry edits the frame and answers 0, or 1 to load FS and GS base from sigcontext.reserved1[0..1] (ucontext + 232).
+ * tramp:   what a patched call site reaches by its entry in the call table (rcx = entry, r11d = call number; both are free by the ABI).
+ *          GS is the thread's slot: +8 a cookie, +0x20 the flags (lahf, seto), +0x28 the entry, +0x40 the request line:
+ *          {state, nr, six arguments, result}, state 0 none, 1 request, 2 taken, 3 answered. While the sentry says that it polls (a word that
+ *          guests can only read), the request is put there and its answer awaited for a while; a request that nobody took
+ *          is taken back. All else is an ordinary system call, from the entry. No stack, no vector register is touched.
  */
 typedef long i64;
 typedef unsigned long u64;
@@ -76,6 +81,63 @@ __asm__(
     "  syscall\n"
     "  ud2\n"
     ".balign 16\n"
+    ".globl systrap_blob_tramp\n"
+    "systrap_blob_tramp:\n"
+    "  .byte 0x9f\n" /* lahf */
+    "  seto %al\n"
+    ".globl systrap_blob_check\n"
+    "systrap_blob_check:\n"
+    "  .byte 0x65,0x81,0x3c,0x25,0x08,0,0,0,0x53,0x4e,0x55,0x52\n" /* cmpl $0x52554e53, %gs:8 */
+    "  jne 9f\n"
+    "  cmpl $0, systrap_blob_start+0x7f80(%rip)\n"
+    "  je 9f\n"
+    "  .byte 0x65,0x48,0x89,0x0c,0x25,0x28,0,0,0\n" /* mov %rcx, %gs:0x28 */
+    "  .byte 0x65,0x89,0x04,0x25,0x20,0,0,0\n" /* mov %eax, %gs:0x20 */
+    "  .byte 0x65,0x44,0x89,0x1c,0x25,0x44,0,0,0\n" /* mov %r11d, %gs:0x44 */
+    "  .byte 0x65,0x48,0x89,0x3c,0x25,0x48,0,0,0\n" /* mov %rdi, %gs:0x48 */
+    "  .byte 0x65,0x48,0x89,0x34,0x25,0x50,0,0,0\n" /* mov %rsi, %gs:0x50 */
+    "  .byte 0x65,0x48,0x89,0x14,0x25,0x58,0,0,0\n" /* mov %rdx, %gs:0x58 */
+    "  .byte 0x65,0x4c,0x89,0x14,0x25,0x60,0,0,0\n" /* mov %r10, %gs:0x60 */
+    "  .byte 0x65,0x4c,0x89,0x04,0x25,0x68,0,0,0\n" /* mov %r8, %gs:0x68 */
+    "  .byte 0x65,0x4c,0x89,0x0c,0x25,0x70,0,0,0\n" /* mov %r9, %gs:0x70 */
+    "  .byte 0x65,0xc7,0x04,0x25,0x40,0,0,0,1,0,0,0\n" /* movl $1, %gs:0x40 */
+    ".globl systrap_blob_wait\n"
+    "systrap_blob_wait:\n"
+    "  mov $1000, %r11d\n"
+    "8:pause\n"
+    "  .byte 0x65,0x83,0x3c,0x25,0x40,0,0,0,3\n" /* cmpl $3, %gs:0x40 */
+    "  je systrap_blob_done\n"
+    "  sub $1, %r11d\n"
+    "  jnz 8b\n"
+    "  mov $1, %eax\n"
+    "  .byte 0xf0,0x65,0x44,0x0f,0xb1,0x1c,0x25,0x40,0,0,0\n" /* lock cmpxchg %r11d, %gs:0x40 */
+    "  jne 7f\n"
+    "  .byte 0x65,0x48,0x8b,0x0c,0x25,0x28,0,0,0\n" /* mov %gs:0x28, %rcx */
+    "  .byte 0x65,0x8b,0x04,0x25,0x20,0,0,0\n" /* mov %gs:0x20, %eax */
+    "  jmp 9f\n"
+    "7:cmp $3, %eax\n"
+    "  je systrap_blob_done\n"
+    "  mov $0x7e03, %eax\n"
+    "  syscall\n"
+    ".globl systrap_blob_slept\n"
+    "systrap_blob_slept:\n"
+    "  jmp systrap_blob_wait\n"
+    ".globl systrap_blob_done\n"
+    "systrap_blob_done:\n"
+    "  .byte 0x65,0x48,0x8b,0x0c,0x25,0x28,0,0,0\n" /* mov %gs:0x28, %rcx */
+    "  .byte 0x65,0x8b,0x04,0x25,0x20,0,0,0\n" /* mov %gs:0x20, %eax */
+    "  add $0x7f, %al\n"
+    "  .byte 0x9e\n" /* sahf */
+    "  .byte 0x65,0x48,0x8b,0x04,0x25,0x78,0,0,0\n" /* mov %gs:0x78, %rax */
+    "  mov 8(%rcx), %rcx\n"
+    "  jmp *%rcx\n"
+    ".globl systrap_blob_slow\n"
+    "systrap_blob_slow:\n"
+    "9:add $0x7f, %al\n"
+    "  .byte 0x9e\n" /* sahf */
+    "  lea 40(%rcx), %rcx\n"
+    "  jmp *%rcx\n"
+    ".balign 16\n"
     ".globl systrap_blob_end\n"
     "systrap_blob_end:\n");
 
@@ -84,6 +146,12 @@ extern char systrap_blob_command[] __attribute__((visibility("hidden")));
 extern char systrap_blob_handler[] __attribute__((visibility("hidden")));
 extern char systrap_blob_event[] __attribute__((visibility("hidden")));
 extern char systrap_blob_restorer[] __attribute__((visibility("hidden")));
+extern char systrap_blob_tramp[] __attribute__((visibility("hidden")));
+extern char systrap_blob_check[] __attribute__((visibility("hidden")));
+extern char systrap_blob_wait[] __attribute__((visibility("hidden")));
+extern char systrap_blob_slept[] __attribute__((visibility("hidden")));
+extern char systrap_blob_done[] __attribute__((visibility("hidden")));
+extern char systrap_blob_slow[] __attribute__((visibility("hidden")));
 extern char systrap_blob_end[] __attribute__((visibility("hidden")));
 
 static i64 systrap_sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
@@ -96,7 +164,7 @@ static i64 systrap_sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
 	return ret;
 }
 
-/* Writes {address, size, command, handler, event, restorer} of the blob; the last four as offsets from its start. */
+/* Writes {address, size, command, handler, event, restorer, tramp, check, wait, slept, done, slow} of the blob; from the third on as offsets from its start. */
 i64 systrap_blob(u64 *out)
 {
 	out[0] = (u64)systrap_blob_start;
@@ -105,6 +173,12 @@ i64 systrap_blob(u64 *out)
 	out[3] = systrap_blob_handler - systrap_blob_start;
 	out[4] = systrap_blob_event - systrap_blob_start;
 	out[5] = systrap_blob_restorer - systrap_blob_start;
+	out[6] = systrap_blob_tramp - systrap_blob_start;
+	out[7] = systrap_blob_check - systrap_blob_start;
+	out[8] = systrap_blob_wait - systrap_blob_start;
+	out[9] = systrap_blob_slept - systrap_blob_start;
+	out[10] = systrap_blob_done - systrap_blob_start;
+	out[11] = systrap_blob_slow - systrap_blob_start;
 	return 0;
 }
 
@@ -151,6 +225,48 @@ i64 systrap_wait(i64 epfd, i64 listener, u64 *notif, char *evs, i64 timeout_ns)
 		}
 	}
 	return n;
+}
+
+/*
+ * Looks at n request lines, `spins` times over, for one with a request; takes it and copies number and arguments (13 words) to
+ * out. Returns its index, or -1. What is copied is the guest's to choose: nothing is read twice.
+ */
+i64 systrap_spin(u64 *lines, i64 n, i64 spins, u32 *out)
+{
+	i64 s, i, k;
+	for (s = 0; s < spins; s++) {
+		for (i = 0; i < n; i++) {
+			volatile u32 *line = (volatile u32 *)lines[i];
+			u32 was = 1;
+			if (*line != 1)
+				continue;
+			__asm__ volatile("lock; cmpxchg %2, %1" : "+a"(was), "+m"(*line) : "r"(2) : "memory", "cc");
+			if (was != 1)
+				continue;
+			for (k = 0; k < 13; k++)
+				out[k] = line[k + 1];
+			return i;
+		}
+		__asm__ volatile("pause");
+	}
+	return -1;
+}
+
+/* Answers the request of a line. */
+i64 systrap_answer(u64 line, i64 value)
+{
+	u32 state = 3;
+	*(volatile i64 *)(line + 56) = value;
+	__asm__ volatile("xchg %0, %1" : "+r"(state), "+m"(*(volatile u32 *)line) : : "memory");
+	return 0;
+}
+
+/* Sets the state of a line to 0; the state it had. */
+i64 systrap_clear(u64 line)
+{
+	u32 state = 0;
+	__asm__ volatile("xchg %0, %1" : "+r"(state), "+m"(*(volatile u32 *)line) : : "memory");
+	return state;
 }
 
 struct systrap_pollfd {

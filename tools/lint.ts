@@ -19,6 +19,7 @@ import {
   isPropertyDeclaration,
   isSatisfiesExpression,
   isStringLiteral,
+  isTypeLiteralNode,
   isVariableStatement,
   NodeFlags,
   SyntaxKind,
@@ -126,6 +127,9 @@ function checkImport(sf: SourceFile, path: string, node: Node, specifier: string
 function isReadonlyType(t: TypeNode | undefined, sf: SourceFile): boolean {
   if (t === undefined) return false;
   if (t.kind === SyntaxKind.TypeOperator) return t.getText(sf).startsWith("readonly ");
+  if (isTypeLiteralNode(t)) {
+    return t.members.every((m) => "modifiers" in m && m.getText(sf).startsWith("readonly "));
+  }
   const name = /^[A-Za-z]+/.exec(t.getText(sf))?.[0] ?? "";
   return readonlyTypes.test(name);
 }

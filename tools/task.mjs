@@ -2,7 +2,7 @@
  * The repository's task runner, behind every npm script. Plain JavaScript for Node, because on a fresh clone Node and npm are
  * all there is: it installs the pinned dependencies when they are missing and hands the rest to the pinned Bun.
  *
- *   node tools/task.mjs demo|test|test:full|build|typecheck|lint|format [suite...]
+ *   node tools/task.mjs demo|test|test:full|bench|build|typecheck|lint|format [suite...]
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -94,6 +94,9 @@ const tasks = {
   },
   demo() {
     return tasks.build() && run(bun, ["tools/demo.ts"]);
+  },
+  bench(args) {
+    return tasks.build() && run(bun, ["test/benchmarks/bench.ts", ...args]);
   },
   test(names) {
     return test(names);

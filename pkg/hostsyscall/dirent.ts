@@ -3,12 +3,18 @@ import { ptr } from "bun:ffi";
 import { pinnedBytes } from "../../native/index.ts";
 import * as nr from "../abi/linux/syscalls.ts";
 import { stateType } from "../state/index.ts";
-import { byteString, getU64, sys3 } from "./raw.ts";
+import { getU64, sys3 } from "./raw.ts";
 
 /** A buffer of struct linux_dirent64 with a cursor: fill() from a descriptor, then next() until it says false, again until fill() gives 0. */
 export class HostDirents {
-  static readonly stateType = stateType("hostsyscall.HostDirents", [], ["bytes", "words", "address", "at", "end"]);
+  static readonly stateType = stateType(
+    "hostsyscall.HostDirents",
+    [],
+    ["bytes", "buffer", "words", "address", "at", "end"],
+  );
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same memory: a name becomes a string without a view of its own. */
+  readonly buffer: Buffer;
   readonly words: Uint32Array<ArrayBuffer>;
   readonly address: number;
   /** Start of the current entry; -1 before the first. */
@@ -17,6 +23,7 @@ export class HostDirents {
 
   constructor(capacity = 32768) {
     this.bytes = pinnedBytes(capacity);
+    this.buffer = Buffer.from(this.bytes.buffer, this.bytes.byteOffset, capacity);
     this.words = new Uint32Array(this.bytes.buffer);
     this.address = ptr(this.bytes);
   }
@@ -48,6 +55,6 @@ export class HostDirents {
   /** Name of the entry as a byte string. */
   get name(): string {
     const start = this.at + 19;
-    return byteString(this.bytes, start, this.bytes.indexOf(0, start));
+    return this.buffer.toString("latin1", start, this.bytes.indexOf(0, start));
   }
 }

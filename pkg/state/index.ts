@@ -3,9 +3,23 @@
  *
  * Every class whose instances are reachable from a Kernel carries a static `stateType` made by `stateType()`: its
  * wire name, the fields that are saved and the fields that are rebuilt. A test walks a live Kernel and fails on any
- * class without one, any own field that is in neither list, and any function-valued field.
+ * class without one, any own field that is in neither list, and any function-valued field. encode() writes the graph of a stopped
+ * kernel as bytes and decode() makes it anew: saved fields come from the image, unsaved ones from the objects' afterLoad hooks. The classes
+ * are handed over in a TypeRegistry; the package knows none.
  */
 
+export { Decoded, decode } from "./decode.ts";
+export { encode } from "./encode.ts";
+export {
+  type AfterLoad,
+  type ClassFields,
+  type LoadContext,
+  ownStateType,
+  type StateClass,
+  StateError,
+  setFields,
+  TypeRegistry,
+} from "./registry.ts";
 export { findViolations, type Violation } from "./walk.ts";
 
 /** The save descriptor of one class. */

@@ -115,7 +115,7 @@ export class Loader {
       );
     }
     this.memoryFile = new MemoryFile();
-    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log);
+    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, { cores: 1 });
     this.timekeeper.watchClockChanges(this.platform);
     this.watchdog = new Watchdog({ logFD: FD.log });
     const r = this.watchdog.start();

@@ -13,6 +13,7 @@ import type { FileDescription, Mount, MountNamespace, VirtualDentry, VirtualFile
 import type { Credentials, UserNamespace } from "./auth/index.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FutexManager } from "./futex/index.ts";
+import { IPCNamespace } from "./ipc_namespace.ts";
 import { runLoop } from "./kernel_run.ts";
 import type { SentryPanic } from "./panic.ts";
 import { makePanic } from "./panic.ts";
@@ -127,6 +128,7 @@ export class Kernel {
       "timers",
       "rootUserNamespace",
       "rootUTSNamespace",
+      "rootIPCNamespace",
       "cpuCount",
       "totalMemory",
       "features",
@@ -169,6 +171,7 @@ export class Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly rootUserNamespace: UserNamespace;
   readonly rootUTSNamespace: UTSNamespace;
+  readonly rootIPCNamespace: IPCNamespace;
   readonly syscallTable: readonly (SyscallEntry | undefined)[];
   readonly log: KernelLog;
   readonly cpuCount: number;
@@ -221,6 +224,7 @@ export class Kernel {
     this.syscallTable = a.syscallTable;
     this.rootUserNamespace = a.rootUserNamespace;
     this.rootUTSNamespace = a.rootUTSNamespace;
+    this.rootIPCNamespace = new IPCNamespace(this, a.rootUserNamespace);
     this.log = a.log;
     this.cpuCount = a.cpuCount;
     this.totalMemory = a.totalMemory;

@@ -20,12 +20,14 @@ import type { FileDescription, MountNamespace } from "../vfs/index.ts";
 import type { Credentials } from "./auth/index.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FSContext } from "./fs_context.ts";
+import type { IPCNamespace } from "./ipc_namespace.ts";
 import type { Kernel } from "./kernel.ts";
 import { runTask } from "./kernel_run.ts";
 import { PendingSignals } from "./pending_signals.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import type { RunState } from "./run_state.ts";
 import type { SeccompFilter } from "./seccomp.ts";
+import type { SemaphoreUndoList } from "./semaphore/index.ts";
 import type { ProcessGroup } from "./sessions.ts";
 import type { SignalHandlers } from "./signal_handlers.ts";
 import { BlockRequest, SyscallArguments, type SyscallGenerator } from "./syscalls.ts";
@@ -118,6 +120,7 @@ export class Task implements ContextOwner, EventListener {
       "fdTable",
       "fsContext",
       "utsNamespace",
+      "ipcNamespace",
       "mountNamespace",
       "runState",
       "nextState",
@@ -151,6 +154,7 @@ export class Task implements ContextOwner, EventListener {
       "restartBlock",
       "clearChildTID",
       "robustListHead",
+      "semaphoreUndo",
       "vforkParent",
       "vforkWaiting",
       "blockTimer",
@@ -201,6 +205,7 @@ export class Task implements ContextOwner, EventListener {
   fdTable: FDTable;
   fsContext: FSContext;
   utsNamespace: UTSNamespace;
+  ipcNamespace: IPCNamespace;
   mountNamespace: MountNamespace;
   context: Context;
 
@@ -282,6 +287,8 @@ export class Task implements ContextOwner, EventListener {
   clearChildTID = 0;
   /** set_robust_list(2); 0: none. */
   robustListHead = 0;
+  /** What SEM_UNDO operations of semop(2) noted; shared by CLONE_SYSVSEM. */
+  semaphoreUndo: SemaphoreUndoList | null = null;
   /** State of the futex call under way, owned by the futex package. */
   futexWaiter: object | null = null;
 
@@ -322,6 +329,7 @@ export class Task implements ContextOwner, EventListener {
     this.fdTable = c.fdTable;
     this.fsContext = c.fsContext;
     this.utsNamespace = c.utsNamespace;
+    this.ipcNamespace = c.kernel.rootIPCNamespace;
     this.mountNamespace = c.mountNamespace;
     this.blockTimer = new Timer(new BlockTimerListener(this));
     this.startTime = c.kernel.monotonicNow();

@@ -14,6 +14,7 @@ import { PIDNamespace } from "./pid_namespace.ts";
 import { newPIDFD, reservePIDFD } from "./pidfd.ts";
 import { updateCPULimit } from "./process_timers.ts";
 import type { RunState } from "./run_state.ts";
+import { undoListOf } from "./semaphore/index.ts";
 import { TASK_SIZE_MAX, Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
 import { runInterrupt } from "./task_run.ts";
@@ -206,6 +207,11 @@ function makeChild(
     signalHandlers: handlers,
     limits,
   });
+  child.ipcNamespace = t.ipcNamespace;
+  if ((f & linux.CLONE_SYSVSEM) !== 0) {
+    child.semaphoreUndo = undoListOf(t);
+    child.semaphoreUndo.refs++;
+  }
   child.maskLo = t.maskLo;
   child.maskHi = t.maskHi;
   if ((f & linux.CLONE_VM) !== 0 && (f & linux.CLONE_VFORK) === 0) {

@@ -4,6 +4,7 @@ import { ReadableEvents } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import type { RunState } from "./run_state.ts";
+import { exitSemaphores } from "./semaphore/index.ts";
 import { type Task, TaskExitDead, TaskExitInitiated, TaskExitNone, TaskExitZombie } from "./task.ts";
 import { runExecveAfterSiblings } from "./task_exec.ts";
 import { childSignal, participateGroupStop, retarget } from "./task_signals.ts";
@@ -53,6 +54,7 @@ class RunExitMain implements RunState {
     releaseUserMemory(t);
     t.context.release();
     t.mm.decUsers();
+    exitSemaphores(t);
     t.fdTable.decRef();
     t.fsContext.decRef();
     t.mountNamespace.decRef();

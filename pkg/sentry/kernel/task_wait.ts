@@ -41,6 +41,8 @@ export function tryWait(t: Task, o: WaitOptions): WaitResult | number | null {
   for (const parent of own ? [t] : t.threadGroup.tasks) {
     for (const child of parent.children) {
       if (!isEligible(o, child)) continue;
+      // The dead have nothing more to report to who does not wait for deaths.
+      if (isWaitableZombie(child) && (o.flags & wait.WEXITED) === 0) continue;
       exists = true;
       const r = consider(t, o, child);
       if (r !== null) return r;
@@ -58,13 +60,15 @@ function isEligible(o: WaitOptions, child: ThreadGroup): boolean {
   return isClone === ((o.flags & wait.__WCLONE) !== 0);
 }
 
-/** What a child has to report. */
+/** Whether a child is dead with all its threads. */
+function isWaitableZombie(child: ThreadGroup): boolean {
+  return child.leader.exitState === TaskExitZombie && child.tasks.size <= 1;
+}
+
+/** What a child has to report; a dead one is waited for. */
 function consider(t: Task, o: WaitOptions, child: ThreadGroup): WaitResult | null {
   const keep = (o.flags & wait.WNOWAIT) !== 0;
-  if (child.leader.exitState === TaskExitZombie && child.tasks.size <= 1) {
-    if ((o.flags & wait.WEXITED) === 0) return null;
-    return reportZombie(t, child, keep);
-  }
+  if (isWaitableZombie(child)) return reportZombie(t, child, keep);
   if (child.stopWaitable && child.stopped && (o.flags & wait.WSTOPPED) !== 0) {
     if (!keep) child.stopWaitable = false;
     return report(t, child, wait.stopStatusWord(child.stopSignal), linux.CLD_STOPPED, child.stopSignal);

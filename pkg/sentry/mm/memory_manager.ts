@@ -14,11 +14,12 @@ import {
   SegmentSet,
 } from "../memmap/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
-import type { AddressSpace, Platform } from "../platform/platform.ts";
+import type { AddressSpace, CodeAccess, Platform } from "../platform/platform.ts";
 import type { IO } from "../usermem/index.ts";
 import type { FileDescription } from "../vfs/index.ts";
 import { AnonMappable } from "./anon_mappable.ts";
 import { FAULT_RESOLVED, type FaultResult, growStack, handleUserFault, resolve } from "./faults.ts";
+import { ForcedIO } from "./forced_io.ts";
 import { forkInto, premap } from "./fork.ts";
 import { madvise } from "./madvise.ts";
 import { mincore, mlock, mlockAll, msync, munlock, munlockAll } from "./mlock.ts";
@@ -67,7 +68,7 @@ export class SharedKey {
  *
  * As a usermem.IO it copies under the permissions of the mappings, faulting memory in and breaking copy-on-write.
  */
-export class MemoryManager implements MappingSpace, IO {
+export class MemoryManager implements MappingSpace, IO, CodeAccess {
   static readonly stateType = stateType(
     "mm.MemoryManager",
     [
@@ -109,7 +110,7 @@ export class MemoryManager implements MappingSpace, IO {
       "peakRSS",
       "membarrier",
     ],
-    ["hostSpace", "failure", "spuriousAddr"],
+    ["hostSpace", "codeSource", "forced", "failure", "spuriousAddr"],
   );
   readonly platform: Platform;
   readonly memoryFile: MemoryFile;
@@ -122,6 +123,9 @@ export class MemoryManager implements MappingSpace, IO {
   readonly pmas: SegmentSet<PMA> = new SegmentSet();
   /** null until activate(). */
   hostSpace: AddressSpace | null = null;
+  /** The space this one was forked from, until activate(). */
+  codeSource: AddressSpace | null = null;
+  readonly forced: ForcedIO = new ForcedIO(this);
 
   mmapBase: number;
   topDown = true;
@@ -207,8 +211,31 @@ export class MemoryManager implements MappingSpace, IO {
     if (this.users === 0) throw new Error("mm: use of a released address space");
     const as = this.platform.newAddressSpace();
     this.hostSpace = as;
+    if (this.codeSource !== null) as.inheritCode(this.codeSource);
+    this.codeSource = null;
+    as.setCodeAccess(this);
     premap(this);
     return as;
+  }
+
+  /** See platform.CodeAccess. */
+  readCode(addr: number, dst: Uint8Array): boolean {
+    return (
+      this.isFileCode(addr) &&
+      this.isFileCode(addr + dst.length - 1) &&
+      this.forced.copyIn(addr, dst, 0, dst.length) === dst.length
+    );
+  }
+
+  /** See platform.CodeAccess. */
+  writeCode(addr: number, src: Uint8Array): boolean {
+    return this.forced.copyOut(addr, src, 0, src.length) === src.length;
+  }
+
+  /** Whether an address lies in a private mapping of a file that can be executed and not written: code that nobody generates. */
+  isFileCode(addr: number): boolean {
+    const v = this.vmas.find(addr);
+    return v?.isPrivate === true && v.mappable !== null && (v.perms & (AccessExec | AccessWrite)) === AccessExec;
   }
 
   /**
@@ -241,6 +268,7 @@ export class MemoryManager implements MappingSpace, IO {
     child.coredumpFilter = this.coredumpFilter;
     child.membarrier = this.membarrier;
     forkInto(this, child);
+    child.codeSource = this.hostSpace;
     return child;
   }
 
@@ -546,7 +574,8 @@ export class MemoryManager implements MappingSpace, IO {
       // Anonymous memory that nobody can write never changes (get_futex_key in kernel/futex/core.c).
       if (v.mappable === null && (v.effective & AccessWrite) === 0) return -ERRNO_EFAULT;
       out.object = this;
-      out.offset = addr;
+      // Words are aligned to 4: the bit keeps a word of private memory apart from a process-private futex at the same address.
+      out.offset = addr + 2;
     } else {
       out.object = m;
       out.offset = v.offsetAt(addr);

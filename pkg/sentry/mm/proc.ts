@@ -84,7 +84,8 @@ export class MemoryUsage {
 
   addData(mm: MemoryManager, start: number, end: number, anonymous: boolean): void {
     for (let at = start; at < end; at += linux.PAGE_SIZE) {
-      const refs = Math.max(1, mm.memoryFile.refsAt(at));
+      // What backs a shared mapping holds one reference of its own.
+      const refs = Math.max(1, mm.memoryFile.refsAt(at) - (anonymous ? 0 : 1));
       const share = linux.PAGE_SIZE / refs;
       this.rss += linux.PAGE_SIZE;
       this.pss += share;

@@ -101,6 +101,14 @@ export interface Context {
   release(): void;
 }
 
+/** How a platform reads and changes a guest's code, to make hot system calls cheaper; mm.MemoryManager. */
+export interface CodeAccess {
+  /** Copies code to dst; false unless all of it lies in private mappings of files that can be executed and not written. */
+  readCode(addr: number, dst: Uint8Array): boolean;
+  /** Replaces code, in this address space alone; false when it could not. No thread of it may be running. */
+  writeCode(addr: number, src: Uint8Array): boolean;
+}
+
 /** The host side of one guest address space. Ranges are page-aligned. */
 export interface AddressSpace {
   /**
@@ -118,6 +126,14 @@ export interface AddressSpace {
   endBatch(): void;
   /** A new guest thread in this address space, stopped with EventInterrupted, registers and FP state fresh (zeros; MXCSR 0x1f80, FCW 0x37f). No event is delivered for it. */
   newContext(owner: ContextOwner): Context;
+  /** Lets the platform patch hot call sites in the code. */
+  setCodeAccess(code: CodeAccess | null): void;
+  /** The address space begins as a copy of another one (fork), patched code included. */
+  inheritCode(from: AddressSpace): void;
+  /** Undoes all patches: the code in memory is the program's own again. Every thread must be stopped with its registers known. */
+  restoreCode(): void;
+  /** Ends the stub process at once; EventDied follows for each of its contexts. */
+  kill(reason: string): void;
   /** Ends the stub process. All its contexts must have been released. */
   release(): void;
 }

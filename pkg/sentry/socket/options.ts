@@ -103,7 +103,7 @@ export class SocketOptions {
 
   /** SO_PEEK_OFF: where a call with MSG_PEEK starts. */
   peekStart(): number {
-    return this.peekOffset < 0 ? 0 : this.peekOffset;
+    return Math.max(this.peekOffset, 0);
   }
 
   /** n bytes were peeked at. */

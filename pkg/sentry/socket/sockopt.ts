@@ -129,16 +129,16 @@ export function setSocketOption(t: Task, sock: Socket, name: number, addr: numbe
     case s.SO_RCVTIMEO_NEW: {
       const ns = copyInTimeout(t, addr, length);
       if (ns >= 0) opts.receiveTimeout = ns;
-      return ns < 0 ? ns : 0;
+      return Math.min(ns, 0);
     }
     case s.SO_SNDTIMEO:
     case s.SO_SNDTIMEO_NEW: {
       const ns = copyInTimeout(t, addr, length);
       if (ns >= 0) opts.sendTimeout = ns;
-      return ns < 0 ? ns : 0;
+      return Math.min(ns, 0);
     }
     case s.SO_DETACH_FILTER:
-      return -errno.ENOENT;
+      return opts.has(o.OPT_LOCK_FILTER) ? -errno.EPERM : -errno.ENOENT;
     case s.SO_ATTACH_FILTER:
       return length === SIZEOF_SOCK_FPROG ? -errno.ENOPROTOOPT : -errno.EINVAL;
     case s.SO_ATTACH_BPF:

@@ -26,7 +26,7 @@ import { formatOf, type SyscallFormat } from "./table.ts";
 /** Bytes of a buffer or string argument that are shown. */
 const DEFAULT_MAX_BYTES = 64;
 const O_ACCMODE = 3;
-const ACCESS_MODES = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"];
+const ACCESS_MODES: readonly string[] = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"];
 const AT_FDCWD = -100;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;

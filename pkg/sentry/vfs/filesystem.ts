@@ -9,6 +9,7 @@ import type { VirtualFilesystem } from "./vfs.ts";
 /** A filesystem instance: what statfs(2) speaks of (Linux's super_block). Any number of mounts may show it. */
 export abstract class Filesystem {
   static readonly stateType: StateType = stateType("vfs.Filesystem", [
+    "type",
     "vfs",
     "devMinor",
     "root",

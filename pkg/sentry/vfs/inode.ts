@@ -31,7 +31,15 @@ export interface BoundEndpoint {
  * by default: a filesystem overrides what it can do.
  */
 export abstract class Inode {
-  static readonly stateType: StateType = stateType("vfs.Inode", ["fs", "ino", "refs", "writers", "locks", "fifo", "boundEndpoint"]);
+  static readonly stateType: StateType = stateType("vfs.Inode", [
+    "fs",
+    "ino",
+    "refs",
+    "writers",
+    "locks",
+    "fifo",
+    "boundEndpoint",
+  ]);
   readonly fs: Filesystem;
   /** Inode number, unique in the filesystem. */
   ino: number;

@@ -68,7 +68,7 @@ export class VirtualFilesystem {
       "epollAccounting",
       "lockWaits",
     ],
-    ["walkers", "walkersInUse", "timestamp", "hostCopier"],
+    ["walkers", "walkersInUse", "operation", "timestamp", "hostCopier"],
   );
   readonly clock: Clock;
   readonly dentryCache: DentryCache;
@@ -92,6 +92,8 @@ export class VirtualFilesystem {
   readonly lockWaits: LockWaits = new LockWaits();
   readonly walkers: Walker[] = [];
   walkersInUse = 0;
+  /** Counts operations on paths: what a filesystem learned in this one is fresh until it ends. */
+  operation = 0;
   readonly timestamp: Timestamp = new Timestamp();
   /** For filesystems with data in memory files; holds nothing between calls. */
   readonly hostCopier: HostCopier = new HostCopier();
@@ -151,7 +153,10 @@ export class VirtualFilesystem {
   acquireWalker(creds: Credentials, pop: PathOperation): Walker {
     const depth = this.walkersInUse;
     // Nobody has unreferenced dentries in hand between operations.
-    if (depth === 0 && this.dentryCache.count > this.dentryCache.limit) this.dentryCache.evict();
+    if (depth === 0) {
+      this.operation++;
+      if (this.dentryCache.count > this.dentryCache.limit) this.dentryCache.evict();
+    }
     let w = this.walkers[depth];
     if (w === undefined) {
       w = new Walker(creds, null, pop);

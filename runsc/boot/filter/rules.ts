@@ -17,7 +17,7 @@ const PR_SET_VMA = 0x53564d41;
 const ioctls: readonly (readonly [request: number, reason: string])[] = [
   [0xc0502100, "SECCOMP_IOCTL_NOTIF_RECV: a guest's system call arrives"],
   [0xc0182101, "SECCOMP_IOCTL_NOTIF_SEND: and is answered"],
-  [0x40082102, "SECCOMP_IOCTL_NOTIF_ID_VALID"],
+  [0x40082104, "SECCOMP_IOCTL_NOTIF_SET_FLAGS: where a guest is woken"],
   [0x40182103, "SECCOMP_IOCTL_NOTIF_ADDFD: a file to be mapped goes to a stub"],
   [0x5401, "TCGETS of the container's terminal"],
   [0x5402, "TCSETS"],

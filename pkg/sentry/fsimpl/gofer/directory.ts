@@ -122,7 +122,7 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
     }
     const inode = fs.inodeOf(st);
     inode.setLocation(this, name);
-    fs.statOwner = inode;
+    inode.tookStat();
     return inode;
   }
 

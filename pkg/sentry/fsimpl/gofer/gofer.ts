@@ -189,7 +189,13 @@ function inodeKey(low: number, high: number): number | string {
 
 /** The filesystem type of host directories; mounted by the runtime only. */
 export class GoferType implements FilesystemType {
-  static readonly stateType = stateType("gofer.Type", ["fileIDs"]);
+  static readonly stateType = stateType("gofer.Type", [
+    "name",
+    "requiresDevice",
+    "allowUserMount",
+    "allowUserList",
+    "fileIDs",
+  ]);
   readonly name = "9p";
   readonly requiresDevice = false;
   readonly allowUserMount = false;

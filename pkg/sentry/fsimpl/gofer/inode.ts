@@ -50,7 +50,7 @@ export abstract class GoferInode extends Inode {
   static override readonly stateType: StateType = stateType(
     "gofer.Inode",
     ["gofer", "hostDev", "inoLow", "inoHigh", "location", "otherNames", "fileMode", "kuid", "kgid", "device"],
-    ["attributes", "attributesValid", "controlFD"],
+    ["attributes", "attributesValid", "controlFD", "askedIn"],
   );
   readonly gofer: GoferFilesystem;
   /** The host's st_dev. */
@@ -71,6 +71,8 @@ export abstract class GoferInode extends Inode {
   attributesValid = false;
   /** An O_PATH descriptor of a file that may have no name any more; -1: none. */
   controlFD = -1;
+  /** The operation of the vfs in which the host was last asked by name; see tookStat. */
+  askedIn = -1;
 
   constructor(fs: GoferFilesystem, st: host.HostStat) {
     super(fs, st.ino);
@@ -123,6 +125,12 @@ export abstract class GoferInode extends Inode {
     this.attributesValid = true;
   }
 
+  /** gofer.hostStat holds the host's answer about this file, asked for by name in the operation under way. */
+  tookStat(): void {
+    this.gofer.statOwner = this;
+    this.askedIn = this.gofer.vfs.operation;
+  }
+
   /** The file was, or may have been, changed through this filesystem. */
   changed(): void {
     this.attributesValid = false;
@@ -164,12 +172,11 @@ export abstract class GoferInode extends Inode {
       fillStatx(out, this.attributes, fs.deviceOf(this.hostDev));
       return;
     }
-    // The walk that led here has just asked; a file's entry is always asked for, a directory may have been reached by "..".
-    if (fs.statOwner !== this || fs.vfs.walkersInUse === 0 || this.isDir()) {
+    // The path walk under way may just have asked. (Not when it came here by ".." or over a mount.)
+    if (fs.statOwner !== this || fs.vfs.walkersInUse === 0 || this.askedIn !== fs.vfs.operation) {
       const r = this.fetch();
       if (r < 0) throw linuxerr.fromErrno(-r);
     }
-    fs.statOwner = null;
     fillStatx(out, fs.hostStat, fs.deviceOf(this.hostDev));
   }
 
@@ -181,7 +188,7 @@ export abstract class GoferInode extends Inode {
     const dirFD = dir.directoryFD();
     if (dirFD < 0 || host.fstatat(dirFD, d.name, st, AT_SYMLINK_NOFOLLOW) < 0 || !this.matches(st)) return false;
     this.seen(st);
-    this.gofer.statOwner = this;
+    this.tookStat();
     this.setLocation(dir, d.name);
     return true;
   }

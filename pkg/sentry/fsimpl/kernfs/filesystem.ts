@@ -4,7 +4,11 @@ import { Filesystem, type Statfs, Timestamp } from "../../vfs/index.ts";
 
 /** A filesystem whose files exist in the kernel's head: proc, sysfs and their like. */
 export abstract class KernfsFilesystem extends Filesystem {
-  static override readonly stateType: StateType = stateType("kernfs.KernfsFilesystem", ["lastIno", "unknownNamesAreErrors"], ["stamp"]);
+  static override readonly stateType: StateType = stateType(
+    "kernfs.KernfsFilesystem",
+    ["magic", "lastIno", "unknownNamesAreErrors"],
+    ["stamp"],
+  );
   /** *_MAGIC of statfs(2). */
   abstract readonly magic: number;
   lastIno = 0;

@@ -201,7 +201,7 @@ export class OverlayFilesystem extends Filesystem {
 
 /** The filesystem type "overlay". */
 export class OverlayType implements FilesystemType {
-  static readonly stateType = stateType("overlay.Type", []);
+  static readonly stateType = stateType("overlay.Type", ["name", "requiresDevice", "allowUserMount", "allowUserList"]);
   readonly name = "overlay";
   readonly requiresDevice = false;
   readonly allowUserMount = true;

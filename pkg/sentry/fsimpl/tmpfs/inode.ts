@@ -1,8 +1,17 @@
 import * as errno from "../../../abi/linux/errno.ts";
-import { deviceMajor, deviceMinor, makeDeviceID, S_IALLUGO, S_IFMT, STATX_BTIME } from "../../../abi/linux/stat.ts";
+import {
+  deviceMajor,
+  deviceMinor,
+  makeDeviceID,
+  S_IALLUGO,
+  S_IFDIR,
+  S_IFMT,
+  STATX_BTIME,
+} from "../../../abi/linux/stat.ts";
 import {
   XATTR_CREATE,
   XATTR_REPLACE,
+  XATTR_SECURITY_CAPABILITY,
   XATTR_SECURITY_PREFIX,
   XATTR_TRUSTED_PREFIX,
   XATTR_USER_PREFIX,
@@ -145,6 +154,15 @@ export abstract class TmpfsInode extends Inode {
       this.ctimeSec = opts.ctimeSec;
       this.ctimeNsec = opts.ctimeNsec;
     }
+  }
+
+  /** The capabilities of a program do not survive a change of its owner or content (capabilities(7)). */
+  dropFileCapabilities(): void {
+    if ((this.fileMode & S_IFMT) === S_IFDIR || this.xattrs === null) return;
+    const old = this.xattrs.get(XATTR_SECURITY_CAPABILITY);
+    if (old === undefined) return;
+    this.xattrs.delete(XATTR_SECURITY_CAPABILITY);
+    this.tmpfs.xattrBytes -= XATTR_SECURITY_CAPABILITY.length + old.length;
   }
 
   /** Truncates or extends; only regular files are asked. */

@@ -148,6 +148,7 @@ export class TmpfsRegularFile extends TmpfsInode implements Mappable {
     if (offset >= MAX_SIZE) throw linuxerr.EFBIG;
     let end = Math.min(offset + len, MAX_SIZE);
     if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) throw linuxerr.EPERM;
+    if (this.xattrs !== null) this.dropFileCapabilities();
     if ((this.seals & F_SEAL_GROW) !== 0 && end > this.size) {
       // Pages are written one by one; the first that would grow the file fails.
       end = pageDown(this.size);

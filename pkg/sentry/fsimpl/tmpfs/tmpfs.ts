@@ -230,7 +230,14 @@ export function parseTmpfsOptions(data: string, memory: number, creds: Credentia
 
 /** The filesystem type "tmpfs". */
 export class TmpfsType implements FilesystemType {
-  static readonly stateType = stateType("tmpfs.Type", ["memoryFile", "memory"]);
+  static readonly stateType = stateType("tmpfs.Type", [
+    "name",
+    "requiresDevice",
+    "allowUserMount",
+    "allowUserList",
+    "memoryFile",
+    "memory",
+  ]);
   readonly name = "tmpfs";
   readonly requiresDevice = false;
   readonly allowUserMount = true;

@@ -183,6 +183,10 @@ class TestAddressSpace implements AddressSpace {
   protect(_addr: number, _length: number, _at: number): void {}
   beginBatch(): void {}
   endBatch(): void {}
+  setCodeAccess(): void {}
+  inheritCode(): void {}
+  restoreCode(): void {}
+  kill(): void {}
   release(): void {}
 
   newContext(owner: ContextOwner): Context {

@@ -68,6 +68,14 @@ export class FakeAddressSpace implements AddressSpace {
     throw linuxerr.ENOSYS;
   }
 
+  setCodeAccess(): void {}
+
+  inheritCode(): void {}
+
+  restoreCode(): void {}
+
+  kill(): void {}
+
   release(): void {
     this.pages.clear();
     this.released = true;

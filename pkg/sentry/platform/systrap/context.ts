@@ -16,13 +16,27 @@ import {
   REG_R8,
   REG_R9,
   REG_R10,
+  REG_EFLAGS,
   REG_RAX,
+  REG_RCX,
   REG_RDI,
   REG_RDX,
+  REG_RIP,
   REG_RSI,
   type Registers,
 } from "../platform.ts";
-import { SIGNAL_INTERRUPT, SLOT_BASE, SLOT_SIZE } from "./stub.ts";
+import { SITE_SIZE } from "./call_table.ts";
+import {
+  SIGNAL_INTERRUPT,
+  SLOT_BASE,
+  SLOT_CLOCK,
+  SLOT_ENTRY,
+  SLOT_FLAGS,
+  SLOT_LINE,
+  SLOT_RESULT,
+  SLOT_SIZE,
+  TRAPPED_SYSCALLS,
+} from "./stub.ts";
 import type { Subprocess } from "./subprocess.ts";
 
 /** As many CPUs as the host may have. */
@@ -32,6 +46,9 @@ const CPUCLOCK_PERTHREAD_SCHED = 6;
 const SIGILL = 4;
 const SIGSYS = 31;
 const EINTR = 4;
+const ENOSYS = 38;
+/** State of a request line that was answered. */
+const LINE_ANSWERED = 3;
 
 // Offsets in words of the host's signal frame from its ucontext on (struct ucontext, then siginfo; include/uapi/asm/sigcontext.h).
 const UC_WORDS = 76;
@@ -62,6 +79,12 @@ const STOPPED = 1;
 const PARKING = 2;
 const PARKED = 3;
 const DEAD = 4;
+
+/** Whether a call's handling needs registers, which only a signal report has. */
+function isTrapped(nr: number): boolean {
+  for (const t of TRAPPED_SYSCALLS) if (t === nr) return true;
+  return false;
+}
 
 /** General registers as word pairs; FS and GS base are kept beside the signal frame's set. */
 class SystrapRegisters implements Registers {
@@ -105,6 +128,13 @@ export class SystrapContext implements Context {
       "ucAddr",
       "fpAddr",
       "fpSize",
+      "ownGSLow",
+      "ownGSHigh",
+      "fast",
+      "sleeping",
+      "finishing",
+      "pendingReturn",
+      "reported",
       "pinned",
       "interruptedAt",
       "fsLow",
@@ -121,7 +151,7 @@ export class SystrapContext implements Context {
   readonly slotHost: number;
   hostTID = 0;
   event: EventKind = EventInterrupted;
-  state = RUNNING;
+  state = STOPPED;
   sysno = 0;
   readonly args: Uint32Array = new Uint32Array(12);
   syscallIP = 0;
@@ -141,6 +171,15 @@ export class SystrapContext implements Context {
   ucAddr = 0;
   fpAddr = 0;
   fpSize = 0;
+  /** GS base while the guest has none. */
+  readonly ownGSLow: number;
+  readonly ownGSHigh: number;
+  /** The call being served came by the request line; its thread sleeps meanwhile; it is to be answered by the next report; a report came meanwhile. */
+  fast = false;
+  sleeping = false;
+  finishing = false;
+  pendingReturn = 0;
+  reported = false;
   /** Its host thread has an affinity of its own. */
   pinned = false;
   /** When it was told to report, performance.now(); 0: it was not, or did. */
@@ -155,23 +194,190 @@ export class SystrapContext implements Context {
     this.subprocess = subprocess;
     this.slot = slot;
     this.slotHost = subprocess.platform.slotAddress(slot);
+    const base = SLOT_BASE + slot * SLOT_SIZE;
+    this.ownGSLow = base % 4294967296;
+    this.ownGSHigh = Math.floor(base / 4294967296);
   }
 
   get stopped(): boolean {
     return this.state === STOPPED || this.state === PARKED;
   }
 
+  /** Its request line in the sentry. */
+  lineAddress(): number {
+    return this.slotHost + SLOT_LINE;
+  }
+
+  /** Takes a request that was put into the line: nr and six arguments as words. False when it is not one we serve this way. */
+  requested(words: Uint32Array): boolean {
+    const nr = (words[0] ?? 0) | 0;
+    // Calls that need registers never come from a patched site: the guest wrote the line itself.
+    if (isTrapped(nr)) return false;
+    this.sysno = nr;
+    for (let i = 0; i < 12; i++) this.args[i] = words[1 + i] ?? 0;
+    this.syscallIP = 0;
+    this.fast = true;
+    this.event = EventSyscall;
+    this.stop();
+    this.owner.platformEvent(this);
+    return true;
+  }
+
+  /** A thread whose request was taken is tired of spinning; its notification is answered with the request. */
+  sleeps(): void {
+    const platform = this.subprocess.platform;
+    if (this.fast && this.state === STOPPED) this.sleeping = true;
+    else platform.send(this.idLow, this.idHigh, 0);
+  }
+
+  /** Whether it runs in the guest. */
+  isRunning(): boolean {
+    return this.state === RUNNING;
+  }
+
+  /** Tells the owner that the thread stands with its registers known. */
+  tellInterrupted(): void {
+    if (this.state !== STOPPED) return;
+    this.event = EventInterrupted;
+    this.owner.platformEvent(this);
+  }
+
+  /** From running to stopped. */
+  stop(): void {
+    if (this.state === RUNNING) this.subprocess.platform.running--;
+    this.state = STOPPED;
+  }
+
+  /** From stopped to running. */
+  run(): void {
+    if (this.state !== RUNNING) this.subprocess.platform.running++;
+    this.state = RUNNING;
+  }
+
+  /** Answers a request of the line. */
+  finishRequest(ret: number, thenInterrupt: boolean): void {
+    const platform = this.subprocess.platform;
+    this.fast = false;
+    if (this.reported) {
+      // It was interrupted while we worked: it stands in its handler already.
+      this.reported = false;
+      platform.native.systrap_clear(this.lineAddress());
+      this.completed(ret);
+      this.event = EventInterrupted;
+      platform.defer(this);
+      return;
+    }
+    this.run();
+    if (thenInterrupt) {
+      // Answered only in the handler: the guest may not go on before the interrupt.
+      this.finishing = true;
+      this.pendingReturn = ret;
+      this.signalHost();
+    } else {
+      platform.native.systrap_answer(this.lineAddress(), ret);
+    }
+    if (this.sleeping) {
+      this.sleeping = false;
+      platform.send(this.idLow, this.idHigh, 0);
+    }
+  }
+
+  /** The frame becomes that of a thread whose request was answered. */
+  completed(ret: number): void {
+    const slot = this.readSlot();
+    const calls = this.subprocess.calls;
+    const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
+    if (index === 0) return;
+    this.regs.set(REG_RAX, ret);
+    this.regs.set(REG_RIP, calls.returnOf(index));
+    this.regs.set(REG_RCX, calls.returnOf(index));
+    this.restoreFlags(slot.getUint32(SLOT_FLAGS, true), true);
+  }
+
+  /** The arithmetic flags as the trampoline saved them: OF in bit 0, the others in bits 8 to 15. */
+  restoreFlags(saved: number, overflow: boolean): void {
+    const w = this.regs.words;
+    let flags = ((w[2 * REG_EFLAGS] ?? 0) & ~0xd5) | ((saved >>> 8) & 0xd5);
+    if (overflow) flags = (flags & ~0x800) | ((saved & 1) << 11);
+    w[2 * REG_EFLAGS] = flags;
+  }
+
+  /** The trampoline's part of the slot, copied. */
+  readSlot(): DataView {
+    const bytes = this.subprocess.platform.slotBytes;
+    host.copyFromHost(bytes, 0, this.slotHost, bytes.length);
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /**
+   * A frame that shows a thread inside the trampoline or the call table becomes that of the program as it was written: before
+   * its `mov $nr, %eax`, or behind the system call.
+   */
+  normalise(): void {
+    const { regs } = this;
+    const { platform, calls } = this.subprocess;
+    const { image } = platform;
+    const ip = regs.get(REG_RIP);
+    const entry = calls.indexOf(ip);
+    if (entry !== 0) {
+      regs.set(REG_RIP, calls.originalIP(entry, ip));
+      return;
+    }
+    if (ip < image.trampIP || ip >= image.endIP) return;
+    if (ip >= image.waitIP && ip < image.slowIP) {
+      const was = platform.native.systrap_clear(this.lineAddress());
+      const slot = this.readSlot();
+      if (was === LINE_ANSWERED) {
+        const low = slot.getUint32(SLOT_RESULT, true);
+        const high = slot.getUint32(SLOT_RESULT + 4, true);
+        this.completed(0);
+        regs.words[2 * REG_RAX] = low;
+        regs.words[2 * REG_RAX + 1] = high;
+        return;
+      }
+      const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
+      if (index === 0) return;
+      this.restoreFlags(slot.getUint32(SLOT_FLAGS, true), true);
+      regs.set(REG_RIP, calls.returnOf(index) - SITE_SIZE);
+      return;
+    }
+    const index = calls.indexOf(regs.get(REG_RCX));
+    if (index === 0) return;
+    if (ip >= image.checkIP) {
+      // Between the end of its add and that of the trampoline, OF is right already.
+      const saved = regs.words[2 * REG_RAX] ?? 0;
+      this.restoreFlags(saved, ip <= image.slowIP);
+    }
+    regs.set(REG_RIP, calls.returnOf(index) - SITE_SIZE);
+  }
+
   /** Takes a notification of this thread (80 bytes, struct seccomp_notif) and tells the owner. */
   notified(notif: Uint32Array, isReport: boolean): void {
     this.idLow = notif[0] ?? 0;
     this.idHigh = notif[1] ?? 0;
+    if (this.fast && this.state === STOPPED && !isReport) {
+      this.subprocess.kill("a guest thread made two system calls at once");
+      return;
+    }
     if (isReport) {
       if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
+      const midRequest = this.fast && this.state === STOPPED;
       if (!this.readFrame(notif)) {
         // Only a forged frame gets here: the guest jumped into the stub or moved its signal stack.
         this.subprocess.kill("a guest thread forged a signal frame");
         return;
       }
+      if (midRequest) {
+        if (this.event !== EventInterrupted) {
+          this.subprocess.kill("a guest thread faulted inside a system call");
+          return;
+        }
+        this.event = EventSyscall;
+        this.reported = true;
+        this.sleeping = false;
+        return;
+      }
+      if (this.state !== PARKING && this.fixStubFault()) return;
     } else {
       this.sysno = (notif[4] ?? 0) | 0;
       this.syscallIP = (notif[7] ?? 0) * 4294967296 + (notif[6] ?? 0);
@@ -182,8 +388,35 @@ export class SystrapContext implements Context {
       this.park();
       return;
     }
-    this.state = STOPPED;
+    this.stop();
+    if (!isReport) {
+      if (isTrapped(this.sysno)) {
+        // From the stub's own text only, where the filter does not trap it.
+        this.finishSyscall(-ENOSYS, false);
+        return;
+      }
+      this.subprocess.platform.called(this);
+    }
     this.owner.platformEvent(this);
+  }
+
+  /** Faults that are the stub's own affair: GS that is the guest's, a jump into the middle of a patched site. True when the thread goes on. */
+  fixStubFault(): boolean {
+    if (this.event !== EventFault) return false;
+    const { calls, platform } = this.subprocess;
+    const ip = this.regs.get(REG_RIP);
+    if (ip === platform.image.checkIP) {
+      const index = calls.indexOf(this.regs.get(REG_RCX));
+      if (index === 0) return false;
+      this.restoreFlags(this.regs.words[2 * REG_RAX] ?? 0, true);
+      this.regs.set(REG_RIP, calls.slowIP(index));
+      this.resume();
+      return true;
+    }
+    // resume() leads a thread on the syscall instruction of a patched site to the original one.
+    if (this.faultSignal !== SIGILL || calls.syscallIP(ip) === 0) return false;
+    this.resume();
+    return true;
   }
 
   /** Copies and checks the signal frame that a report points to. */
@@ -203,9 +436,22 @@ export class SystrapContext implements Context {
     this.gsLow = w[REG_GS_BASE * 2] = notif[16] ?? 0;
     this.gsHigh = w[REG_GS_BASE * 2 + 1] = notif[17] ?? 0;
     const fp = (f[W_FPSTATE + 1] ?? 0) * 4294967296 + (f[W_FPSTATE] ?? 0) - base;
-    const size = this.subprocess.platform.fpStateSize;
+    const { platform } = this.subprocess;
+    const size = platform.fpStateSize;
     this.fpSize = fp >= 0 && fp <= SLOT_SIZE - size ? size : 0;
     this.fpAddr = this.slotHost + fp;
+    if (w[REG_GS_BASE * 2] === this.ownGSLow && w[REG_GS_BASE * 2 + 1] === this.ownGSHigh) {
+      // The slot's address while the guest has none of its own.
+      w[REG_GS_BASE * 2] = 0;
+      w[REG_GS_BASE * 2 + 1] = 0;
+    }
+    if (this.finishing) {
+      this.finishing = false;
+      platform.native.systrap_clear(this.lineAddress());
+      this.completed(this.pendingReturn);
+      this.event = EventInterrupted;
+      return true;
+    }
     if (signo === SIGSYS) {
       this.event = EventSyscallRegs;
       this.sysno = (w[2 * REG_RAX] ?? 0) | 0;
@@ -224,6 +470,7 @@ export class SystrapContext implements Context {
       a[11] = w[2 * REG_R9 + 1] ?? 0;
     } else if (signo === SIGNAL_INTERRUPT) {
       this.event = EventInterrupted;
+      if (!this.fast) this.normalise();
     } else {
       this.event = EventFault;
       this.faultSignal = signo;
@@ -247,6 +494,11 @@ export class SystrapContext implements Context {
   /** Gives a parked or new thread the state of a fresh one. */
   fresh(): void {
     this.state = STOPPED;
+    this.fast = false;
+    this.sleeping = false;
+    this.finishing = false;
+    this.reported = false;
+    host.copyToHost(this.slotHost, this.subprocess.platform.slotInit, 0, SLOT_CLOCK);
     this.event = EventInterrupted;
     this.regs.words.fill(0);
     this.setAffinity(null);
@@ -255,23 +507,36 @@ export class SystrapContext implements Context {
 
   finishSyscall(ret: number, thenInterrupt: boolean): void {
     if (this.state === DEAD) return;
-    this.state = RUNNING;
+    if (this.fast) {
+      this.finishRequest(ret, thenInterrupt);
+      return;
+    }
+    this.run();
     if (thenInterrupt) this.signalHost();
     this.subprocess.platform.send(this.idLow, this.idHigh, ret);
   }
 
   resume(): void {
     if (this.state === DEAD) return;
-    this.state = RUNNING;
+    this.run();
     const f = this.frame;
     const w = this.regs.words;
     for (let i = 0; i < SIGCONTEXT_REGS * 2; i++) f[SIGCONTEXT + i] = w[i] ?? 0;
+    const through = this.subprocess.calls.syscallIP(this.regs.get(REG_RIP));
+    if (through !== 0) {
+      f[SIGCONTEXT + 2 * REG_RIP] = through;
+      f[SIGCONTEXT + 2 * REG_RIP + 1] = 0;
+    }
     f[W_SIGMASK] = 0;
     f[W_SIGMASK + 1] = 0;
     const fsLow = w[REG_FS_BASE * 2] ?? 0;
     const fsHigh = w[REG_FS_BASE * 2 + 1] ?? 0;
-    const gsLow = w[REG_GS_BASE * 2] ?? 0;
-    const gsHigh = w[REG_GS_BASE * 2 + 1] ?? 0;
+    let gsLow = w[REG_GS_BASE * 2] ?? 0;
+    let gsHigh = w[REG_GS_BASE * 2 + 1] ?? 0;
+    if (gsLow === 0 && gsHigh === 0) {
+      gsLow = this.ownGSLow;
+      gsHigh = this.ownGSHigh;
+    }
     const bases =
       fsLow !== this.fsLow || fsHigh !== this.fsHigh || gsLow !== this.gsLow || gsHigh !== this.gsHigh ? 1 : 0;
     if (bases === 1) {
@@ -298,9 +563,10 @@ export class SystrapContext implements Context {
 
   cpuTimeNs(): number {
     if (this.state === DEAD) return 0;
-    this.subprocess.readClock((~this.hostTID << 3) | CPUCLOCK_PERTHREAD_SCHED, SLOT_BASE + this.slot * SLOT_SIZE);
+    const clock = (~this.hostTID << 3) | CPUCLOCK_PERTHREAD_SCHED;
+    this.subprocess.readClock(clock, SLOT_BASE + this.slot * SLOT_SIZE + SLOT_CLOCK);
     const ts = this.subprocess.platform.timespec;
-    host.copyFromHost(ts, 0, this.slotHost, ts.length);
+    host.copyFromHost(ts, 0, this.slotHost + SLOT_CLOCK, ts.length);
     const view = new DataView(ts.buffer, ts.byteOffset);
     // The guest can write there: keep what it says within reason.
     return (view.getUint32(0, true) % 1e8) * 1e9 + (view.getUint32(8, true) % 1e9);
@@ -387,6 +653,7 @@ export class SystrapContext implements Context {
         this.park();
         break;
       case RUNNING:
+        this.subprocess.platform.running--;
         this.state = PARKING;
         this.signalHost();
         break;
@@ -397,10 +664,12 @@ export class SystrapContext implements Context {
 
   /** Leaves a thread that reported by signal unanswered, for reuse; brings one that stands in a system call there first. */
   park(): void {
-    if (this.event === EventSyscall) {
+    if (this.event === EventSyscall && !this.reported) {
       this.state = PARKING;
       this.signalHost();
-      this.subprocess.platform.send(this.idLow, this.idHigh, -EINTR);
+      if (!this.fast || this.sleeping) this.subprocess.platform.send(this.idLow, this.idHigh, -EINTR);
+      this.fast = false;
+      this.sleeping = false;
       return;
     }
     this.state = PARKED;
@@ -410,6 +679,7 @@ export class SystrapContext implements Context {
   /** The host thread is gone. */
   died(): void {
     if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
+    if (this.state === RUNNING) this.subprocess.platform.running--;
     const told = this.state === RUNNING || this.state === STOPPED;
     this.state = DEAD;
     this.event = EventDied;

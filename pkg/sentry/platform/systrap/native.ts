@@ -7,6 +7,9 @@ const symbols = {
   systrap_send: { args: ["i64_fast", "i64_fast", "i64_fast", "i64_fast"], returns: "i64_fast" },
   systrap_wait: { args: ["i64_fast", "i64_fast", "ptr", "ptr", "i64_fast"], returns: "i64_fast" },
   systrap_await: { args: ["i64_fast", "i64_fast", "ptr"], returns: "i64_fast" },
+  systrap_spin: { args: ["ptr", "i64_fast", "i64_fast", "ptr"], returns: "i64_fast" },
+  systrap_answer: { args: ["i64_fast", "i64_fast"], returns: "i64_fast" },
+  systrap_clear: { args: ["i64_fast"], returns: "i64_fast" },
   systrap_spawn: { args: ["i64_fast"], returns: "i64_fast" },
 } as const satisfies Record<string, NativeSymbol>;
 

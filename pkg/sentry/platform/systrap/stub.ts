@@ -1,6 +1,7 @@
 import { ptr } from "bun:ffi";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
+import { TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
 import type { SystrapNative } from "./native.ts";
 
 /*
@@ -13,6 +14,21 @@ export const STUB_BASE = 0x7fff_0000_0000;
 export const COMMAND_BASE = STUB_BASE + 0x1_0000;
 /** Bytes of the command area of one stub. */
 export const COMMAND_SIZE = 0x4000;
+/** Bytes a stub has in the memfd: command area, then call table. */
+export const REGION_SIZE = COMMAND_SIZE + TABLE_SIZE;
+/** A word that says whether the sentry polls request lines; read-only for guests. The trampoline has its address built in. */
+export const STATUS_BASE = STUB_BASE + 0x8000;
+/** Lowest address a guest can map: what lies below belongs to the call table, or is never mapped. */
+export const MIN_ADDRESS = 0x70000;
+/** In a slot: a request line; the cookie, flags, entry and result the trampoline keeps; where a clock is read into; the signal stack. */
+export const SLOT_COOKIE = 0x08;
+export const SLOT_FLAGS = 0x20;
+export const SLOT_ENTRY = 0x28;
+export const SLOT_LINE = 0x40;
+export const SLOT_RESULT = 0x78;
+export const SLOT_CLOCK = 0x100;
+export const SLOT_STACK = 0x400;
+export const COOKIE = 0x52554e53;
 /** Where the signal stacks of guest threads are; slot i at SLOT_BASE + i * SLOT_SIZE in whatever stub the thread lives. */
 export const SLOT_BASE = STUB_BASE + 0x1000_0000;
 /** Bytes of a slot: one signal frame with AVX-512 state needs 4 KiB, nested forged frames must not reach a neighbour's. */
@@ -25,6 +41,8 @@ export const MAX_STUBS = 0x2000;
 export const NR_COMMAND = 0x7e01;
 /** Notified call number of a signal report. */
 export const NR_EVENT = 0x7e02;
+/** Notified call number of a thread that sleeps until its request is answered. */
+export const NR_WAIT = 0x7e03;
 /** Descriptors in every stub. */
 export const STUB_MEMFD = 1;
 export const STUB_MEMORY_FILE = 2;
@@ -135,21 +153,29 @@ export class StubImage {
   static readonly stateType = stateType(
     "systrap.StubImage",
     [],
-    ["bytes", "commandIP", "eventIP", "secondProgram", "guestFprog"],
+    ["bytes", "commandIP", "eventIP", "trampIP", "checkIP", "waitIP", "sleptIP", "slowIP", "endIP", "secondProgram", "guestFprog"],
   );
   /** The ELF file. */
   readonly bytes: Uint8Array;
   /** Instruction pointer of a command report and of a signal report. */
   readonly commandIP: number;
   readonly eventIP: number;
+  /** The trampoline: its start, the instruction that faults when GS is the guest's, the part in which a request stands, the address a sleeper
+   * reports from, the part that gives up, the end. */
+  readonly trampIP: number;
+  readonly checkIP: number;
+  readonly waitIP: number;
+  readonly sleptIP: number;
+  readonly slowIP: number;
+  readonly endIP: number;
   /** The program to run after the first report. */
   readonly secondProgram: number;
   /** struct sock_fprog of the guest threads' filter. */
   readonly guestFprog: number;
 
   /** Lays out one page: ELF header, blob, initial programs, filters, signal actions. */
-  constructor(native: SystrapNative) {
-    const info = new Uint32Array(12);
+  constructor(native: SystrapNative, statusOffset: number, tableOffset: number) {
+    const info = new Uint32Array(24);
     native.systrap_blob(ptr(info));
     const at = (i: number): number => (info[2 * i + 1] ?? 0) * 4294967296 + (info[2 * i] ?? 0);
     const blobSize = at(1);
@@ -166,6 +192,12 @@ export class StubImage {
     const entry = STUB_BASE + blob;
     this.commandIP = entry + at(2);
     this.eventIP = entry + at(4);
+    this.trampIP = entry + at(6);
+    this.checkIP = entry + at(7);
+    this.waitIP = entry + at(8);
+    this.sleptIP = entry + at(9);
+    this.slowIP = entry + at(11);
+    this.endIP = entry + blobSize;
     const program = blob + blobSize;
     const data = 0x800;
     const filterN = data + 0x100;
@@ -203,6 +235,8 @@ export class StubImage {
     ];
     const second: Op[] = [
       [9, COMMAND_BASE, COMMAND_SIZE, 1, 0x11, STUB_MEMFD, 0], // mmap(PROT_READ, MAP_SHARED | MAP_FIXED)
+      [9, TABLE_BASE, TABLE_SIZE, 5, 0x11, STUB_MEMFD, tableOffset],
+      [9, STATUS_BASE, 0x1000, 1, 0x11, STUB_MEMFD, statusOffset],
       [3, 0],
       OP_REPORT,
     ];

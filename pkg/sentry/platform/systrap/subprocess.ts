@@ -3,12 +3,14 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File } from "../../memmap/index.ts";
-import type { AddressSpace, Context, ContextOwner, FDListener } from "../platform.ts";
+import type { AddressSpace, CodeAccess, Context, ContextOwner, FDListener } from "../platform.ts";
+import { CallTable, SITE_SIZE, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
 import { SystrapContext } from "./context.ts";
 import {
   COMMAND_BASE,
   COMMAND_SIZE,
   encodeOp,
+  MIN_ADDRESS,
   NR_COMMAND,
   OP_ENTER,
   OP_REPORT,
@@ -16,6 +18,7 @@ import {
   type Op,
   SLOT_BASE,
   SLOT_SIZE,
+  SLOT_STACK,
   STUB_BASE,
   STUB_MEMFD,
   STUB_MEMORY_FILE,
@@ -45,8 +48,11 @@ const SIGCHLD = 17;
 // CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
 const THREAD_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000;
 const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
-/** Lowest address a guest can map; below is never mapped, so that a null pointer faults. */
-const MIN_ADDRESS = 0x10000;
+
+/** Calls from one place after which it is patched, how often that is tried, and how many places are counted at a time. */
+const HOT_CALLS = 16;
+const PATCH_TRIES = 64;
+const COUNTED_SITES = 4096;
 
 // The command area: operations of a batch, then the program of a child, then data.
 const BATCH_OPS = 192;
@@ -67,6 +73,9 @@ export class Subprocess implements AddressSpace, FDListener {
       "pidfd",
       "region",
       "area",
+      "calls",
+      "code",
+      "callCounts",
       "commandLow",
       "commandHigh",
       "lastOp",
@@ -88,6 +97,10 @@ export class Subprocess implements AddressSpace, FDListener {
   readonly region: number;
   /** The command area, which no guest can write. */
   readonly area: Uint32Array;
+  /** Patched call sites, the mapping's owner that lets us patch, and how often calls came from where. */
+  readonly calls: CallTable;
+  code: CodeAccess | null = null;
+  readonly callCounts: Map<number, number> = new Map();
   /** The command thread's unanswered report. */
   commandLow = 0;
   commandHigh = 0;
@@ -110,6 +123,7 @@ export class Subprocess implements AddressSpace, FDListener {
     this.platform = platform;
     this.region = region;
     this.area = new Uint32Array(toArrayBuffer(asPointer(platform.regionAddress(region)), 0, COMMAND_SIZE));
+    this.calls = new CallTable(platform.regionAddress(region) + COMMAND_SIZE, platform.image.trampIP);
   }
 
   /** Watches the process that exists now. */
@@ -219,7 +233,7 @@ export class Subprocess implements AddressSpace, FDListener {
   /** Stops the sentry rather than let a wrong range reach the stub's own pages. */
   checkRange(addr: number, length: number): void {
     if (
-      addr < MIN_ADDRESS - 0x10000 ||
+      addr < MIN_ADDRESS ||
       length <= 0 ||
       addr + length > STUB_BASE ||
       addr % 4096 !== 0 ||
@@ -250,6 +264,45 @@ export class Subprocess implements AddressSpace, FDListener {
     return fd;
   }
 
+  setCodeAccess(code: CodeAccess | null): void {
+    this.code = code;
+  }
+
+  inheritCode(from: AddressSpace): void {
+    if (from instanceof Subprocess) this.calls.copyFrom(from.calls);
+  }
+
+  restoreCode(): void {
+    const { calls, code } = this;
+    if (code === null || this.dead) return;
+    for (const [site, index] of calls.sites) {
+      if (!code.writeCode(site, calls.originalCode(index))) throw new Error("systrap: patched code cannot be restored");
+    }
+    calls.clear();
+    this.callCounts.clear();
+  }
+
+  /** Counts a notified call of a thread that stands behind it at `ip`; patches the site when it is hot and nobody else runs. */
+  countCall(ctx: SystrapContext, ip: number, nr: number): void {
+    const counts = this.callCounts;
+    const n = (counts.get(ip) ?? 0) + 1;
+    if (n === 1 && counts.size >= COUNTED_SITES) counts.clear();
+    counts.set(ip, n);
+    if (n % HOT_CALLS === 0 && n <= HOT_CALLS * PATCH_TRIES && !this.dead) this.patch(ctx, ip - SITE_SIZE, nr);
+  }
+
+  /** Turns `mov $nr, %eax; syscall` at an address into a jump, if it is that. Every thread but ctx must be stopped. */
+  patch(ctx: SystrapContext, site: number, nr: number): void {
+    const code = this.code;
+    if (code === null || this.calls.full() || this.calls.sites.has(site) || nr < 0) return;
+    for (const c of this.contexts) if (c !== ctx && !c.stopped) return;
+    const was = new Uint8Array(SITE_SIZE);
+    if (!code.readCode(site, was)) return;
+    if (was[0] !== 0xb8 || was[5] !== 0x0f || was[6] !== 0x05) return;
+    if (new DataView(was.buffer).getUint32(1, true) !== nr) return;
+    code.writeCode(site, this.calls.add(site, nr));
+  }
+
   newContext(owner: ContextOwner): Context {
     const reuse = this.idle.pop();
     if (reuse !== undefined) {
@@ -262,12 +315,13 @@ export class Subprocess implements AddressSpace, FDListener {
     const slot = platform.allocateSlot();
     const ctx = new SystrapContext(owner, this, slot);
     const base = SLOT_BASE + slot * SLOT_SIZE;
+    const stack = base + SLOT_STACK;
     this.flush();
     // stack_t of the signal stack
     this.area.fill(0, DATA_WORD, DATA_WORD + 6);
-    this.area[DATA_WORD] = base % 4294967296;
-    this.area[DATA_WORD + 1] = Math.floor(base / 4294967296);
-    this.area[DATA_WORD + 4] = SLOT_SIZE;
+    this.area[DATA_WORD] = stack % 4294967296;
+    this.area[DATA_WORD + 1] = Math.floor(stack / 4294967296);
+    this.area[DATA_WORD + 4] = SLOT_SIZE - SLOT_STACK;
     encodeOp(this.area, CHILD_OP * OP_WORDS, [SYS_sigaltstack, DATA_BASE, 0]);
     encodeOp(this.area, (CHILD_OP + 1) * OP_WORDS, [SYS_seccomp, 1, 0, platform.image.guestFprog]);
     encodeOp(this.area, (CHILD_OP + 2) * OP_WORDS, OP_ENTER);
@@ -320,7 +374,16 @@ export class Subprocess implements AddressSpace, FDListener {
       platform.regionOffset(child.region),
     ]);
     // From here on the child reads its own area.
-    encodeOp(child.area, (CHILD_OP + 2) * OP_WORDS, OP_REPORT);
+    encodeOp(child.area, (CHILD_OP + 2) * OP_WORDS, [
+      SYS_mmap,
+      TABLE_BASE,
+      TABLE_SIZE,
+      5,
+      MAP_SHARED | MAP_FIXED,
+      STUB_MEMFD,
+      platform.regionOffset(child.region) + COMMAND_SIZE,
+    ]);
+    encodeOp(child.area, (CHILD_OP + 3) * OP_WORDS, OP_REPORT);
     encodeOp(this.area, 0, [SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0, CHILD_BASE]);
     encodeOp(this.area, OP_WORDS, OP_REPORT);
     const pid = this.run(COMMAND_BASE);
@@ -345,6 +408,9 @@ export class Subprocess implements AddressSpace, FDListener {
   release(): void {
     if (this.releasing) return;
     this.releasing = true;
+    this.code = null;
+    this.calls.clear();
+    this.callCounts.clear();
     this.batching = 0;
     this.ops = 0;
     this.batchFDs.length = 0;
@@ -358,7 +424,7 @@ export class Subprocess implements AddressSpace, FDListener {
   /** Removes everything a guest had mapped. */
   unmapAll(): void {
     this.ops = 0;
-    this.add([SYS_munmap, 0, STUB_BASE]);
+    this.add([SYS_munmap, MIN_ADDRESS, STUB_BASE - MIN_ADDRESS]);
     this.flush();
   }
 

@@ -447,7 +447,7 @@ function makeLink(
   const p = copyInPathOrFile(t, oldDirfd, oldAddr, (flags & AT_EMPTY_PATH) | (follow ? 0 : AT_SYMLINK_NOFOLLOW));
   // Linking what a descriptor names goes past the permissions of directories: for who opened it, as they were then, or the privileged.
   if (p.file !== null && p.file.openerCreds !== t.creds) {
-    const ns = (p.file.openerCreds ?? t.kernel.rootCredentials()).userNamespace;
+    const ns = (p.file.openerCreds ?? t.creds).userNamespace;
     if (!t.creds.hasCapabilityIn(CAP_DAC_READ_SEARCH, ns)) return -errno.ENOENT;
   }
   const vfs = t.kernel.vfs;

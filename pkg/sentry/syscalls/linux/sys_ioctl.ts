@@ -7,15 +7,20 @@ import {
   FIGETBSZ,
   FIOASYNC,
   FIOCLEX,
+  FIOGETOWN,
   FIONBIO,
   FIONCLEX,
   FIONREAD,
   FIOQSIZE,
+  FIOSETOWN,
+  SIOCGPGRP,
+  SIOCSPGRP,
 } from "../../../abi/linux/ioctl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import { changeAsync } from "./file_owner.ts";
+import { Socket } from "../../socket/index.ts";
+import { changeAsync, getOwner, setOwner } from "./file_owner.ts";
 import { openFile } from "./path.ts";
 import { canSignal } from "./sys_fcntl.ts";
 
@@ -51,6 +56,15 @@ export function ioctl(t: Task, args: SyscallArguments): number {
       t.copyOutU32(args.u64(2), st.bsize);
       return 0;
     }
+    case FIOSETOWN:
+    case SIOCSPGRP:
+      if (!(file instanceof Socket)) return file.ioctl(t, cmd, args);
+      return setOwner(t, file, t.copyInI32(args.u64(2)));
+    case FIOGETOWN:
+    case SIOCGPGRP:
+      if (!(file instanceof Socket)) return file.ioctl(t, cmd, args);
+      t.copyOutI32(args.u64(2), getOwner(t, file));
+      return 0;
     case FICLONE:
     case FICLONERANGE:
     case FIDEDUPERANGE:

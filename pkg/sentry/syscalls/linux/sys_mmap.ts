@@ -252,3 +252,43 @@ export function munlockall(t: Task, _args: SyscallArguments): number {
   t.mm.munlockAll();
   return 0;
 }
+
+/** remap_file_pages(start, size, prot, pgoff, flags): no longer a page table trick, but a new shared mapping of the same file in the place. */
+export function remapFilePages(t: Task, args: SyscallArguments): number {
+  const { mm } = t;
+  const start = pageDown(args);
+  const size = args.u64(1) - (args.u32(1) % linux.PAGE_SIZE);
+  const offset = args.u64(3) * linux.PAGE_SIZE;
+  if (args.u64(2) !== 0) return -linuxerr.EINVAL.errno;
+  if (size === 0 || start + size >= ULONG_SPAN || offset / linux.PAGE_SIZE + size / linux.PAGE_SIZE >= ULONG_SPAN) {
+    return -linuxerr.EINVAL.errno;
+  }
+  const first = mm.vmas.find(start);
+  if (first === null || first.isPrivate || first.mappable === null) return -linuxerr.EINVAL.errno;
+  // The range may span vmas that differ in nothing but where they show the file.
+  let last = first;
+  while (last.end < start + size) {
+    const { next } = last;
+    if (next === null || next.start !== last.end || next.mappable !== first.mappable) return -linuxerr.EINVAL.errno;
+    if (next.isPrivate || next.perms !== first.perms || next.maxPerms !== first.maxPerms) return -linuxerr.EINVAL.errno;
+    if (next.lockMode !== first.lockMode) return -linuxerr.EINVAL.errno;
+    last = next;
+  }
+  if (!Number.isSafeInteger(offset + size)) return -linuxerr.EOVERFLOW.errno;
+  const opts = newMMapOpts();
+  opts.addr = start;
+  opts.length = size;
+  opts.fixed = true;
+  opts.isPrivate = false;
+  opts.perms = first.perms;
+  opts.maxPerms = first.maxPerms;
+  opts.locked = first.lockMode !== 0;
+  opts.precommit = (args.u32(4) & linux.MAP_NONBLOCK) === 0;
+  opts.mappable = first.mappable;
+  opts.mappingIdentity = first.identity;
+  opts.mappingIdentity?.incRef();
+  opts.offset = offset;
+  opts.hint = first.hint;
+  mm.mmap(opts, mayLockFreely(t));
+  return 0;
+}

@@ -236,7 +236,7 @@ function setVMA(t: Task, args: SyscallArguments): number {
   if (end >= 2 ** 64) return -errno.EINVAL;
   if (end === start) return 0;
   if (end > TASK_SIZE_MAX) return -errno.ENOMEM;
-  t.mm.setAnonName(start, end, name === "" ? null : name);
+  t.mm.setAnonName(start, end, name);
   return 0;
 }
 

@@ -21,15 +21,18 @@ import {
   WAKE_INTERRUPT,
 } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
+import { Socket } from "../../socket/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { type FileDescription, removePrivileges } from "../../vfs/index.ts";
+import { readSocket, writeSocket } from "./sys_socket.ts";
 
 /** A transfer longer than this goes on in slices, so that other tasks are served between them. */
 export const SLICE = 256 * 1024;
 /** "At the file offset" for the functions below. */
 const AT_OFFSET = -1;
 /** The flags preadv2(2) and pwritev2(2) know and this kernel can do. */
-const RWF_KNOWN = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_DONTCACHE | RWF_NOSIGNAL;
+const RWF_KNOWN =
+  RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_DONTCACHE | RWF_NOSIGNAL;
 
 /** read(2). */
 export function read(t: Task, args: SyscallArguments): SyscallResult {

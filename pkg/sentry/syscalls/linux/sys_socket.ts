@@ -3,6 +3,7 @@ import { O_NONBLOCK } from "../../../abi/linux/file.ts";
 import { SIGPIPE } from "../../../abi/linux/signal.ts";
 import {
   AF_MAX,
+  MMSGHDR_LEN,
   MSG_CMSG_CLOEXEC,
   MSG_CMSG_COMPAT,
   MSG_DONTWAIT,
@@ -11,7 +12,6 @@ import {
   MSG_NOSIGNAL,
   MSG_OOB,
   MSG_WAITFORONE,
-  MMSGHDR_LEN,
   MSGHDR_CONTROLLEN,
   MSGHDR_FLAGS,
   MSGHDR_NAMELEN,
@@ -224,14 +224,7 @@ function* acceptSlow(
 }
 
 /** Gives an accepted socket a descriptor and stores its peer's name; drops the reference. */
-function finishAccept(
-  t: Task,
-  sock: Socket,
-  m: Message,
-  nameAddr: number,
-  lengthAddr: number,
-  flags: number,
-): number {
+function finishAccept(t: Task, sock: Socket, m: Message, nameAddr: number, lengthAddr: number, flags: number): number {
   try {
     if (nameAddr !== 0) {
       if (sock.getName(m, true) < 0) return -errno.ECONNABORTED;
@@ -317,10 +310,10 @@ export function getsockopt(t: Task, args: SyscallArguments): number {
 
 /** setsockopt(2). */
 export function setsockopt(t: Task, args: SyscallArguments): number {
-  const length = args.i32(4);
-  if (length < 0) return -errno.EINVAL;
   const sock = socketOf(t, args.i32(0));
   if (sock === null) return notSocket(t, args.i32(0));
+  const length = args.i32(4);
+  if (length < 0) return -errno.EINVAL;
   return sock.setOption(t, args.i32(1), args.i32(2), args.u64(3), length);
 }
 
@@ -546,7 +539,8 @@ export function* sendmmsg(t: Task, args: SyscallArguments): SyscallGenerator {
       t.copyOutU32(addr + MMSGHDR_LEN, r);
       addr += SIZEOF_MMSGHDR;
       if (rest > 0) return sent + 1;
-      if (sent % MESSAGES_PER_TURN === MESSAGES_PER_TURN - 1 && (yield t.reschedule()) === WAKE_INTERRUPT) return sent + 1;
+      if (sent % MESSAGES_PER_TURN === MESSAGES_PER_TURN - 1 && (yield t.reschedule()) === WAKE_INTERRUPT)
+        return sent + 1;
     }
     return sent;
   } catch (e) {

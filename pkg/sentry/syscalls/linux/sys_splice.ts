@@ -367,8 +367,9 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallResult {
   if (addr !== 0 && !input.canSeek()) return -errno.ESPIPE;
   const pos = addr === 0 ? input.position() : given;
   const count = args.u64(3);
-  if (pos < 0 || pos + count >= 2 ** 63) return -errno.EINVAL;
   const len = Math.min(count, MAX_RW_COUNT);
+  // INT64_MAX itself reads as 2^63.
+  if (pos < 0 || args.i64(3) < 0 || pos + count > 2 ** 63 || pos + len >= 2 ** 63) return -errno.EINVAL;
   const output = openFile(t, args.i32(0));
   if (output === null || !output.writable) return -errno.EBADF;
   if ((output.statusFlags & O_APPEND) !== 0) return -errno.EINVAL;
@@ -377,6 +378,11 @@ export function sendfile(t: Task, args: SyscallArguments): SyscallResult {
   const x = new Transfer(t, FILE_TO_FILE, input, pos, output, -1, len, false);
   x.inAddr = addr;
   return x.start();
+}
+
+/** Whether a position and a length added up as unsigned 64-bit numbers wrap around. */
+function wraps(pos: number, len: number): boolean {
+  return pos < 0 ? pos + len >= 0 : pos + len >= 2 ** 64;
 }
 
 /** copy_file_range(2). */
@@ -394,10 +400,10 @@ export function copyFileRange(t: Task, args: SyscallArguments): SyscallResult {
   if (inType === S_IFDIR || outType === S_IFDIR) return -errno.EISDIR;
   if (inType !== S_IFREG || outType !== S_IFREG) return -errno.EINVAL;
   if (!input.readable || !output.writable || (output.statusFlags & O_APPEND) !== 0) return -errno.EBADF;
-  if (inPos < 0 || outPos < 0) return -errno.EINVAL;
   if (input.inode.fs !== output.inode.fs) return -errno.EXDEV;
   let len = args.u64(4);
-  if (inPos + len >= 2 ** 63 || outPos + len >= 2 ** 63) return -errno.EOVERFLOW;
+  if (wraps(inPos, len) || wraps(outPos, len)) return -errno.EOVERFLOW;
+  if (inPos < 0 || outPos < 0) return -errno.EINVAL;
   const st = t.kernel.syscallScratch.statx;
   input.stat(st);
   len = Math.min(len, MAX_RW_COUNT, Math.max(0, st.size - inPos));

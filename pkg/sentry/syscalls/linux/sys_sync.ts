@@ -62,7 +62,7 @@ export function syncFileRange(t: Task, args: SyscallArguments): number {
   const flags = args.u32(3);
   const wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WAIT_AFTER;
   if ((flags & ~(wait | SYNC_FILE_RANGE_WRITE)) !== 0) return -errno.EINVAL;
-  if (offset < 0 || bytes < 0 || offset + bytes >= 2 ** 63) return -errno.EINVAL;
+  if (offset < 0 || bytes < 0 || offset + bytes > 2 ** 63) return -errno.EINVAL;
   const type = file.inode.mode() & S_IFMT;
   if (type !== S_IFREG && type !== S_IFBLK && type !== S_IFDIR && type !== S_IFLNK) return -errno.ESPIPE;
   if ((flags & wait) !== 0) file.sync();

@@ -6,6 +6,7 @@ import { NSIG, SIGCHLD } from "../../../abi/linux/signal.ts";
 import * as wait from "../../../abi/linux/wait.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { PIDFileDescription } from "../../kernel/pidfd.ts";
+import { exitSemaphores } from "../../kernel/semaphore/index.ts";
 import type { SyscallArguments, SyscallGenerator, SyscallResult } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import {
@@ -241,6 +242,7 @@ export function unshare(t: Task, args: SyscallArguments): number {
   if ((flags & linux.CLONE_NEWUTS) !== 0) {
     t.utsNamespace = t.utsNamespace.fork(t.creds.userNamespace, t.kernel.newNamespaceInode());
   }
+  if ((flags & linux.CLONE_SYSVSEM) !== 0) exitSemaphores(t);
   t.childPIDNamespace = childNS;
   return 0;
 }

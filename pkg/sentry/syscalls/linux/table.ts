@@ -15,17 +15,23 @@ import * as sysLseek from "./sys_lseek.ts";
 import * as sysMemfd from "./sys_memfd.ts";
 import * as sysMmap from "./sys_mmap.ts";
 import * as sysMount from "./sys_mount.ts";
+import * as sysMsgqueue from "./sys_msgqueue.ts";
 import * as sysPidfd from "./sys_pidfd.ts";
 import * as sysPipe from "./sys_pipe.ts";
 import * as sysPoll from "./sys_poll.ts";
 import * as sysPrctl from "./sys_prctl.ts";
+import * as sysPrivileged from "./sys_privileged.ts";
+import * as sysProcessVM from "./sys_process_vm.ts";
 import * as sysRandom from "./sys_random.ts";
 import * as sysReadWrite from "./sys_read_write.ts";
 import * as sysRlimit from "./sys_rlimit.ts";
+import * as sysRseq from "./sys_rseq.ts";
 import * as sysRusage from "./sys_rusage.ts";
 import * as sysSched from "./sys_sched.ts";
 import * as sysSeccomp from "./sys_seccomp.ts";
+import * as sysSem from "./sys_sem.ts";
 import * as sysSetattr from "./sys_setattr.ts";
+import * as sysShm from "./sys_shm.ts";
 import * as sysSignal from "./sys_signal.ts";
 import * as sysSignalfd from "./sys_signalfd.ts";
 import * as sysSocket from "./sys_socket.ts";
@@ -71,6 +77,9 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_msync, "msync", sysMmap.msync],
   [nr.SYS_mincore, "mincore", sysMmap.mincore],
   [nr.SYS_madvise, "madvise", sysMmap.madvise],
+  [nr.SYS_shmget, "shmget", sysShm.shmget],
+  [nr.SYS_shmat, "shmat", sysShm.shmat],
+  [nr.SYS_shmctl, "shmctl", sysShm.shmctl],
   [nr.SYS_dup, "dup", sysFile.dup],
   [nr.SYS_dup2, "dup2", sysFile.dup2],
   [nr.SYS_pause, "pause", sysSignal.pause],
@@ -103,6 +112,14 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_wait4, "wait4", sysThread.wait4],
   [nr.SYS_kill, "kill", sysSignal.kill],
   [nr.SYS_uname, "uname", sysUtsname.uname],
+  [nr.SYS_semget, "semget", sysSem.semget],
+  [nr.SYS_semop, "semop", sysSem.semop],
+  [nr.SYS_semctl, "semctl", sysSem.semctl],
+  [nr.SYS_shmdt, "shmdt", sysShm.shmdt],
+  [nr.SYS_msgget, "msgget", sysMsgqueue.msgget],
+  [nr.SYS_msgsnd, "msgsnd", sysMsgqueue.msgsnd],
+  [nr.SYS_msgrcv, "msgrcv", sysMsgqueue.msgrcv],
+  [nr.SYS_msgctl, "msgctl", sysMsgqueue.msgctl],
   [nr.SYS_fcntl, "fcntl", sysFcntl.fcntl],
   [nr.SYS_flock, "flock", fileLock.flock],
   [nr.SYS_fsync, "fsync", sysSync.fsync],
@@ -133,6 +150,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_sysinfo, "sysinfo", sysSysinfo.sysinfo],
   [nr.SYS_times, "times", sysRusage.times],
   [nr.SYS_getuid, "getuid", sysIdentity.getuid],
+  [nr.SYS_syslog, "syslog", sysPrivileged.syslog],
   [nr.SYS_getgid, "getgid", sysIdentity.getgid],
   [nr.SYS_setuid, "setuid", sysIdentity.setuid],
   [nr.SYS_setgid, "setgid", sysIdentity.setgid],
@@ -180,6 +198,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_munlock, "munlock", sysMmap.munlock],
   [nr.SYS_mlockall, "mlockall", sysMmap.mlockall],
   [nr.SYS_munlockall, "munlockall", sysMmap.munlockall],
+  [nr.SYS_vhangup, "vhangup", sysPrivileged.vhangup],
   [nr.SYS_pivot_root, "pivot_root", sysMount.pivotRoot],
   [nr.SYS_prctl, "prctl", sysPrctl.prctl],
   [nr.SYS_arch_prctl, "arch_prctl", sysPrctl.archPrctl],
@@ -187,11 +206,20 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_setrlimit, "setrlimit", sysRlimit.setrlimit],
   [nr.SYS_chroot, "chroot", sysFile.chroot],
   [nr.SYS_sync, "sync", sysSync.sync],
+  [nr.SYS_acct, "acct", sysPrivileged.acct],
   [nr.SYS_settimeofday, "settimeofday", sysTime.settimeofday],
   [nr.SYS_mount, "mount", sysMount.mount],
   [nr.SYS_umount2, "umount2", sysMount.umount2],
+  [nr.SYS_swapon, "swapon", sysPrivileged.swapon],
+  [nr.SYS_swapoff, "swapoff", sysPrivileged.swapoff],
+  [nr.SYS_reboot, "reboot", sysPrivileged.reboot],
   [nr.SYS_sethostname, "sethostname", sysUtsname.sethostname],
   [nr.SYS_setdomainname, "setdomainname", sysUtsname.setdomainname],
+  [nr.SYS_iopl, "iopl", sysPrivileged.iopl],
+  [nr.SYS_ioperm, "ioperm", sysPrivileged.ioperm],
+  [nr.SYS_init_module, "init_module", sysPrivileged.initModule],
+  [nr.SYS_delete_module, "delete_module", sysPrivileged.initModule],
+  [nr.SYS_quotactl, "quotactl", sysPrivileged.quotactl],
   [nr.SYS_gettid, "gettid", sysThread.gettid],
   [nr.SYS_readahead, "readahead", sysSync.readahead],
   [nr.SYS_setxattr, "setxattr", sysXattr.setxattr],
@@ -212,9 +240,11 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_sched_setaffinity, "sched_setaffinity", sysSched.schedSetaffinity],
   [nr.SYS_sched_getaffinity, "sched_getaffinity", sysSched.schedGetaffinity],
   [nr.SYS_epoll_create, "epoll_create", sysEpoll.epollCreate],
+  [nr.SYS_remap_file_pages, "remap_file_pages", sysMmap.remapFilePages],
   [nr.SYS_getdents64, "getdents64", sysGetdents.getdents64],
   [nr.SYS_set_tid_address, "set_tid_address", sysThread.setTidAddress],
   [nr.SYS_restart_syscall, "restart_syscall", sysSignal.restartSyscall],
+  [nr.SYS_semtimedop, "semtimedop", sysSem.semtimedop],
   [nr.SYS_fadvise64, "fadvise64", sysSync.fadvise64],
   [nr.SYS_timer_create, "timer_create", sysTimer.timerCreate],
   [nr.SYS_timer_settime, "timer_settime", sysTimer.timerSettime],
@@ -230,6 +260,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_epoll_ctl, "epoll_ctl", sysEpoll.epollCtl],
   [nr.SYS_tgkill, "tgkill", sysSignal.tgkill],
   [nr.SYS_utimes, "utimes", sysSetattr.utimes],
+  [nr.SYS_kexec_load, "kexec_load", sysPrivileged.kexecLoad],
   [nr.SYS_waitid, "waitid", sysThread.waitid],
   [nr.SYS_ioprio_set, "ioprio_set", sysSched.ioprioSet],
   [nr.SYS_ioprio_get, "ioprio_get", sysSched.ioprioGet],
@@ -279,12 +310,16 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_sendmmsg, "sendmmsg", sysSocket.sendmmsg],
   [nr.SYS_setns, "setns", sysThread.setns],
   [nr.SYS_getcpu, "getcpu", sysSched.getcpu],
+  [nr.SYS_process_vm_readv, "process_vm_readv", sysProcessVM.processVMReadv],
+  [nr.SYS_process_vm_writev, "process_vm_writev", sysProcessVM.processVMWritev],
+  [nr.SYS_finit_module, "finit_module", sysPrivileged.initModule],
   [nr.SYS_sched_setattr, "sched_setattr", sysSched.schedSetattr],
   [nr.SYS_sched_getattr, "sched_getattr", sysSched.schedGetattr],
   [nr.SYS_renameat2, "renameat2", sysFile.renameat2],
   [nr.SYS_seccomp, "seccomp", sysSeccomp.seccomp],
   [nr.SYS_getrandom, "getrandom", sysRandom.getrandom],
   [nr.SYS_memfd_create, "memfd_create", sysMemfd.memfdCreate],
+  [nr.SYS_kexec_file_load, "kexec_file_load", sysPrivileged.kexecLoad],
   [nr.SYS_execveat, "execveat", sysThread.execveat],
   [nr.SYS_membarrier, "membarrier", sysSched.membarrier],
   [nr.SYS_mlock2, "mlock2", sysMmap.mlock2],
@@ -292,6 +327,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_preadv2, "preadv2", sysReadWrite.preadv2],
   [nr.SYS_pwritev2, "pwritev2", sysReadWrite.pwritev2],
   [nr.SYS_statx, "statx", sysStat.statx],
+  [nr.SYS_rseq, "rseq", sysRseq.rseq],
   [nr.SYS_pidfd_send_signal, "pidfd_send_signal", sysPidfd.pidfdSendSignal],
   [nr.SYS_pidfd_open, "pidfd_open", sysPidfd.pidfdOpen],
   [nr.SYS_clone3, "clone3", sysThread.clone3],
@@ -300,6 +336,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_pidfd_getfd, "pidfd_getfd", sysPidfd.pidfdGetfd],
   [nr.SYS_faccessat2, "faccessat2", sysFile.faccessat2],
   [nr.SYS_epoll_pwait2, "epoll_pwait2", sysEpoll.epollPwait2],
+  [nr.SYS_quotactl_fd, "quotactl_fd", sysPrivileged.quotactlFD],
   [nr.SYS_futex_waitv, "futex_waitv", sysFutex.futexWaitv],
   [nr.SYS_fchmodat2, "fchmodat2", sysSetattr.fchmodat2],
   [nr.SYS_futex_wake, "futex_wake", sysFutex.futexWake],

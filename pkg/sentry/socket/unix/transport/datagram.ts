@@ -1,12 +1,5 @@
 import * as errno from "../../../../abi/linux/errno.ts";
-import {
-  AF_UNSPEC,
-  MSG_DONTWAIT,
-  MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  SOCK_SEQPACKET,
-} from "../../../../abi/linux/socket.ts";
+import { AF_UNSPEC, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_SEQPACKET } from "../../../../abi/linux/socket.ts";
 import * as linuxerr from "../../../../errors/linuxerr/index.ts";
 import type { Task } from "../../../kernel/task.ts";
 import type { IOSequence } from "../../../usermem/index.ts";

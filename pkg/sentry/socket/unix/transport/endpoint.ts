@@ -294,9 +294,7 @@ export class UnixEndpoint implements BoundEndpoint {
 
   /** Whether poll(2) shows it writable: three quarters of the send buffer are free. */
   isWritable(): boolean {
-    return (
-      this.state !== LISTENING && (this.allocated + 1) * 4 <= this.system.sendLimit(this.options.sendBuffer)
-    );
+    return this.state !== LISTENING && (this.allocated + 1) * 4 <= this.system.sendLimit(this.options.sendBuffer);
   }
 
   /** See waiter.Waitable. */
@@ -308,7 +306,8 @@ export class UnixEndpoint implements BoundEndpoint {
     if (this.packets.head !== null) r |= READABLE;
     if (this.urgent !== null) r |= EventPri;
     if (this.state === CLOSED && this.type !== SOCK_DGRAM) r |= EventHUp;
-    if ((mask & WRITABLE) !== 0 && this.isWritable() && (this.type === SOCK_STREAM || !this.peerIsFull())) r |= WRITABLE;
+    if ((mask & WRITABLE) !== 0 && this.isWritable() && (this.type === SOCK_STREAM || !this.peerIsFull()))
+      r |= WRITABLE;
     return r & (mask | EventErr | EventHUp);
   }
 

@@ -212,7 +212,8 @@ export function attachRights(t: Task, system: SocketSystem, p: Packet, m: Messag
   if (acc.ofUser(r.user) > t.threadGroup.limits.cur(RLIMIT_NOFILE)) {
     const root = t.kernel.rootUserNamespace;
     const c = t.creds;
-    if (!c.hasCapabilityIn(CAP_SYS_RESOURCE, root) && !c.hasCapabilityIn(CAP_SYS_ADMIN, root)) return -errno.ETOOMANYREFS;
+    if (!c.hasCapabilityIn(CAP_SYS_RESOURCE, root) && !c.hasCapabilityIn(CAP_SYS_ADMIN, root))
+      return -errno.ETOOMANYREFS;
   }
   p.rights = r;
   m.rights = null;

@@ -7,14 +7,7 @@ import { parseControl } from "../../control/index.ts";
 import type { Message } from "../../message.ts";
 import { OPT_INQ, OPT_OOBINLINE, OPT_PASSCRED, OPT_PASSPIDFD, OPT_PASSRIGHTS, OPT_PASSSEC } from "../../options.ts";
 import { PIDRef } from "../../pid_ref.ts";
-import {
-  CLOSED,
-  ESTABLISHED,
-  LISTENING,
-  RECEIVE_SHUTDOWN,
-  SEND_SHUTDOWN,
-  UnixEndpoint,
-} from "./endpoint.ts";
+import { CLOSED, ESTABLISHED, LISTENING, RECEIVE_SHUTDOWN, SEND_SHUTDOWN, UnixEndpoint } from "./endpoint.ts";
 import { attachRights } from "./garbage.ts";
 import { autobind, findEndpoint, validateName } from "./names.ts";
 import { type Packet, STREAM_PACKET, streamSize } from "./packet.ts";

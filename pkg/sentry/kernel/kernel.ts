@@ -1,6 +1,6 @@
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, setFields } from "../../state/index.ts";
 import { FrameBuffer } from "../arch/index.ts";
 import type { LimitSet } from "../limits/index.ts";
 import type { Features } from "../loader/index.ts";
@@ -31,6 +31,8 @@ import type { ThreadGroup } from "./thread_group.ts";
 import type { UTSNamespace } from "./uts_namespace.ts";
 
 const CLOCK_MONOTONIC = 1;
+/** Size of Kernel.scratch: an iovec array at its largest. */
+const SCRATCH_BYTES = 16384;
 
 /** One entry of the system call table. */
 export interface SyscallEntry {
@@ -152,6 +154,8 @@ export class Kernel {
       "pauseCount",
       "panicked",
       "stopRequested",
+      "leaveLoop",
+      "givingUp",
       "scratch",
       "scratchWords",
       "syscallScratch",
@@ -190,6 +194,10 @@ export class Kernel {
   pauseCount = 0;
   panicked: SentryPanic | null = null;
   stopRequested = false;
+  /** run() returns at the end of this turn, to be called again or not. */
+  leaveLoop = false;
+  /** System calls are being given up for a save: 0: no, 1: those that wait, 2: those that work too. */
+  givingUp = 0;
   readonly signalQuotas: SignalQuotas = new SignalQuotas();
   /** The internal tmpfs of memfd_create(2); made at first use. */
   shmMount: Mount | null = null;
@@ -230,11 +238,36 @@ export class Kernel {
     this.totalMemory = a.totalMemory;
     this.features = a.features;
     this.allowSUID = a.allowSUID;
-    const bytes = new ArrayBuffer(16384);
+    const bytes = new ArrayBuffer(SCRATCH_BYTES);
     this.scratch = Buffer.from(bytes);
     this.scratchWords = new Uint32Array(bytes);
     this.tasks = new TaskSet(a.rootUserNamespace);
     a.vfs.taskSource = this;
+  }
+
+  /** What belongs to the host comes with the kernel's restore; it is restored paused. */
+  afterLoad(): void {
+    const bytes = new ArrayBuffer(SCRATCH_BYTES);
+    setFields<Kernel>(this, {
+      strace: null,
+      heartbeat: null,
+      runQueue: new RunQueue(),
+      jobs: [],
+      current: null,
+      pauseCount: 1,
+      panicked: null,
+      stopRequested: false,
+      leaveLoop: false,
+      givingUp: 0,
+      scratch: Buffer.from(bytes),
+      scratchWords: new Uint32Array(bytes),
+      syscallScratch: new SyscallScratch(),
+      fpScratch: new Uint8Array(0),
+      frameBuffer: new FrameBuffer(),
+      seccompData: new SeccompData(),
+      missingLogged: new Set(),
+      eventsSinceGC: 0,
+    });
   }
 
   /** Nanoseconds of the host's CLOCK_MONOTONIC: the clock of deadlines and timers. */

@@ -22,7 +22,10 @@ export function runLoop(k: Kernel): number {
     runJobs(k);
     if (k.memoryFile.needsFlush()) k.memoryFile.flush(FLUSH_BYTES);
     if (k.panicked !== null) throw k.panicked;
-    if (isFinished(k)) return k.globalInit?.exitStatus ?? 0;
+    if (isFinished(k) || k.leaveLoop) {
+      k.leaveLoop = false;
+      return k.globalInit?.exitStatus ?? 0;
+    }
     let timeout = 0;
     if (k.timers.heap.length > 0) {
       const now = k.monotonicNow();
@@ -87,7 +90,7 @@ function runTimers(k: Kernel, now: number): void {
 }
 
 /** Runs every job once. */
-function runJobs(k: Kernel): void {
+export function runJobs(k: Kernel): void {
   const n = k.jobs.length;
   if (n === 0) return;
   const jobs = k.jobs.splice(0, n);

@@ -4,7 +4,7 @@ import * as linux from "../../abi/linux/seccomp.ts";
 import { SIGKILL, SIGSYS, SYS_SECCOMP } from "../../abi/linux/signal.ts";
 import { SYS_exit, SYS_read, SYS_rt_sigreturn, SYS_write } from "../../abi/linux/syscalls.ts";
 import { type Program, run } from "../../bpf/index.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, setFields } from "../../state/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { EventSyscall, REG_RIP } from "../platform/platform.ts";
 import type { Task } from "./task.ts";
@@ -79,6 +79,10 @@ export class SeccompFilter {
     this.previous = previous;
     this.count = 1 + (previous?.count ?? 0);
     this.instructions = program.length + FILTER_PENALTY + (previous?.instructions ?? 0);
+  }
+
+  afterLoad(): void {
+    setFields<SeccompFilter>(this, { cache: new Float64Array(CACHED_CALLS).fill(UNKNOWN) });
   }
 
   /** Another task has it. */

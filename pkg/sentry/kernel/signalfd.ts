@@ -2,7 +2,7 @@ import * as errno from "../../abi/linux/errno.ts";
 import { O_RDWR } from "../../abi/linux/file.ts";
 import * as linux from "../../abi/linux/signal.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, setFields } from "../../state/index.ts";
 import { type Entry, EventIn, ReadableEvents } from "../../waiter/index.ts";
 import type { SignalInfo } from "../arch/signal_info.ts";
 import type { IOSequence } from "../usermem/index.ts";
@@ -36,6 +36,11 @@ export class SignalFileDescription extends FileDescription {
     this.kernel = kernel;
     this.lo = lo;
     this.hi = hi;
+  }
+
+  afterLoad(): void {
+    const record = new Uint8Array(linux.SIGNALFD_SIGINFO_SIZE);
+    setFields<SignalFileDescription>(this, { record, words: new Uint32Array(record.buffer) });
   }
 
   /** signalfd(2) on an existing descriptor: another set. */

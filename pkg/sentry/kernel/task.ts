@@ -1,7 +1,7 @@
 import { RLIMIT_NOFILE } from "../../abi/linux/rlimit.ts";
 import { SIGKILL, SS_DISABLE } from "../../abi/linux/signal.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, type LoadContext, setFields } from "../../state/index.ts";
 import type { Entry, EventListener } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import type { LimitSet } from "../limits/index.ts";
@@ -65,7 +65,7 @@ export interface SyscallRestartBlock {
 }
 
 /** Wakes the task when the deadline of its block passes. */
-class BlockTimerListener implements TimerListener {
+export class BlockTimerListener implements TimerListener {
   static readonly stateType = stateType("kernel.BlockTimerListener", ["task"]);
   readonly task: Task;
 
@@ -173,6 +173,7 @@ export class Task implements ContextOwner, EventListener {
       "seccompMode",
       "seccompFilter",
       "futexWaiter",
+      "exec",
     ],
     [
       "context",
@@ -186,7 +187,7 @@ export class Task implements ContextOwner, EventListener {
       "request",
       "ioSequence",
       "stops",
-      "exec",
+      "deadlineCap",
     ],
   );
   readonly kernel: Kernel;
@@ -235,6 +236,8 @@ export class Task implements ContextOwner, EventListener {
   restartNr = 0;
   restartCode = 0;
   restartBlock: SyscallRestartBlock | null = null;
+  /** Ends waits earlier than they ask for: a call that was given up for a save and is made again keeps its first deadline. */
+  deadlineCap = Number.POSITIVE_INFINITY;
   /** Reused for every transfer: valid until the next call of singleIOSequence or iovecsIOSequence. */
   readonly ioSequence: IOSequence = new IOSequence();
   /** execve on its way: what will replace the program once the other threads are gone. */
@@ -349,6 +352,24 @@ export class Task implements ContextOwner, EventListener {
     c.kernel.tasks.add(this);
   }
 
+  /** The rest (context, arguments of the call) comes with the context that the kernel's restore makes. */
+  afterLoad(ctx: LoadContext): void {
+    setFields<Task>(this, {
+      startTime: this.startTime + ctx.monotonicShift,
+      request: new BlockRequest(),
+      ioSequence: new IOSequence(),
+    });
+    this.sysno = -1;
+    this.generator = null;
+    this.blocked = false;
+    this.blockKind = BLOCK_INTERRUPTIBLE;
+    this.woken = false;
+    this.timedOut = false;
+    this.stops = 0;
+    this.queued = false;
+    this.deadlineCap = Number.POSITIVE_INFINITY;
+  }
+
   // ---- events
 
   /** The platform stopped our context: ordinary calls and faults are served at once, the rest is queued. */
@@ -403,7 +424,7 @@ export class Task implements ContextOwner, EventListener {
    */
   block(deadline: number): BlockRequest {
     this.blockKind = BLOCK_INTERRUPTIBLE;
-    this.request.deadline = deadline;
+    this.request.deadline = deadline < this.deadlineCap ? deadline : this.deadlineCap;
     return this.request;
   }
 

@@ -15,9 +15,10 @@ import { runInterrupt } from "./task_run.ts";
 
 /** A loaded program on its way to replace a task's. */
 export class ExecImage {
-  static readonly stateType = stateType("kernel.ExecImage", [], ["program", "mm", "context"]);
+  static readonly stateType = stateType("kernel.ExecImage", ["program", "mm"], ["context"]);
   readonly program: LoadedProgram;
   readonly mm: MemoryManager;
+  /** In a restored kernel: what the kernel's restore makes. */
   readonly context: Context;
 
   constructor(program: LoadedProgram, mm: MemoryManager, context: Context) {

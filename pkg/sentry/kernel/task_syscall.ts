@@ -1,11 +1,11 @@
 import * as errno from "../../abi/linux/errno.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, type LoadContext, setFields } from "../../state/index.ts";
 import { type Context, EventDied, EventSyscallRegs, REG_RAX } from "../platform/platform.ts";
 import type { RunState } from "./run_state.ts";
 import { checkSeccomp } from "./seccomp.ts";
 import type { SyscallGenerator, SyscallResult, WakeReason } from "./syscalls.ts";
 import { WAKE_EVENT, WAKE_INTERRUPT, WAKE_TIMEOUT } from "./syscalls.ts";
-import { BLOCK_KILLABLE, BLOCK_RESCHEDULE, type Task } from "./task.ts";
+import { BLOCK_KILLABLE, BLOCK_RESCHEDULE, type SyscallRestartBlock, type Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
 import { runApp, runInterrupt } from "./task_run.ts";
 
@@ -120,12 +120,53 @@ function step(t: Task, g: SyscallGenerator, reason: WakeReason): RunState | null
       ret = k.errnoOf(e, t);
     }
     t.generator = null;
+    if (t.kernel.givingUp !== 0) ret = givenUp(t, ret);
     return syscallReturn(t, ret);
   }
 }
 
+/** A call that was given up for a save and cannot say how it goes on by itself: it is made again, with the deadline it had. */
+export class GivenUpCall implements SyscallRestartBlock {
+  static readonly stateType = stateType("kernel.GivenUpCall", ["nr", "deadline"]);
+  readonly nr: number;
+  /** CLOCK_MONOTONIC ns. */
+  readonly deadline: number;
+
+  constructor(nr: number, deadline: number) {
+    this.nr = nr;
+    this.deadline = deadline;
+  }
+
+  afterLoad(ctx: LoadContext): void {
+    setFields<GivenUpCall>(this, { deadline: this.deadline + ctx.monotonicShift });
+  }
+
+  restart(t: Task): SyscallResult {
+    const r = invoke(t, this.nr);
+    return typeof r === "number" ? r : untilDeadline(t, r, this.deadline);
+  }
+}
+
+/** Runs a call whose waits end at a deadline even if it asks for longer ones. */
+function* untilDeadline(t: Task, call: SyscallGenerator, deadline: number): SyscallGenerator {
+  t.deadlineCap = deadline;
+  try {
+    return yield* call;
+  } finally {
+    t.deadlineCap = Number.POSITIVE_INFINITY;
+  }
+}
+
+/** The result of a call that was given up for a save. EINTR without a signal would be seen by the guest. */
+function givenUp(t: Task, ret: number): number {
+  if (ret !== -errno.EINTR || t.hasPendingSignal()) return ret;
+  t.restartBlock = new GivenUpCall(t.sysno, t.request.deadline);
+  return -errno.ERESTART_RESTARTBLOCK;
+}
+
 /** Whether what the task waits for is to be given up. */
 function isInterrupted(t: Task): boolean {
+  if (t.kernel.givingUp !== 0) return true;
   return t.blockKind === BLOCK_KILLABLE ? t.killed : t.hasPendingSignal();
 }
 
@@ -138,7 +179,7 @@ class RunSyscallResume implements RunState {
     const g = t.generator;
     if (g === null || t.kernel.panicked !== null) return null;
     let why: WakeReason;
-    if (t.blockKind === BLOCK_RESCHEDULE) why = t.killed ? WAKE_INTERRUPT : WAKE_EVENT;
+    if (t.blockKind === BLOCK_RESCHEDULE) why = t.killed || t.kernel.givingUp === 2 ? WAKE_INTERRUPT : WAKE_EVENT;
     else if (t.woken) why = WAKE_EVENT;
     else if (t.timedOut) why = WAKE_TIMEOUT;
     else if (isInterrupted(t)) why = WAKE_INTERRUPT;

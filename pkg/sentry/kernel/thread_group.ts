@@ -1,4 +1,4 @@
-import { stateType } from "../../state/index.ts";
+import { stateType, type LoadContext, setFields } from "../../state/index.ts";
 import { Queue } from "../../waiter/index.ts";
 import type { SignalInfo } from "../arch/signal_info.ts";
 import type { LimitSet } from "../limits/index.ts";
@@ -176,6 +176,10 @@ export class ThreadGroup {
     // The first process of a container begins a session.
     this.processGroup = processGroup ?? newSession(this);
     this.processGroup.add(this);
+  }
+
+  afterLoad(ctx: LoadContext): void {
+    setFields<ThreadGroup>(this, { startTime: this.startTime + ctx.monotonicShift });
   }
 
   /** The tgid in its own PID namespace. */

@@ -58,6 +58,10 @@ export class SegmentSet<S extends Segment<S>> {
   /** The segment found last. */
   cache: S | null = null;
 
+  afterLoad(): void {
+    this.cache = null;
+  }
+
   /** The segment that contains the address. */
   find(addr: number): S | null {
     const c = this.cache;

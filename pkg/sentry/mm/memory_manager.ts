@@ -3,7 +3,7 @@ import { MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE } from "../../abi/linux/mm.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import type { IovecArray } from "../../hostsyscall/iovec.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, setFields } from "../../state/index.ts";
 import {
   AccessExec,
   AccessRead,
@@ -181,6 +181,14 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     this.limits = opts.limits;
     this.totalMemory = opts.totalMemory ?? Number.POSITIVE_INFINITY;
     this.mmapBase = this.maxAddr();
+  }
+
+  afterLoad(): void {
+    setFields<MemoryManager>(this, { forced: new ForcedIO(this) });
+    this.hostSpace = null;
+    this.codeSource = null;
+    this.failure = FAULT_RESOLVED;
+    this.spuriousAddr = -1;
   }
 
   // ---- lifetime

@@ -35,6 +35,11 @@ export class PMA extends Segment<PMA> {
     this.isPrivate = isPrivate;
   }
 
+  afterLoad(): void {
+    this.mapped = false;
+    this.hostBase = 0;
+  }
+
   /** Whether `next`, which starts where this one ends, continues it in every respect. */
   canMerge(next: PMA): boolean {
     return (

@@ -1,4 +1,4 @@
-import { stateType } from "../../state/index.ts";
+import { stateType, setFields } from "../../state/index.ts";
 import type { PIDNamespace } from "../kernel/pid_namespace.ts";
 import type { Task } from "../kernel/task.ts";
 import type { ThreadGroup } from "../kernel/thread_group.ts";
@@ -11,12 +11,18 @@ export class PIDRef {
   /** Its ids there and in the ancestors of the namespace, innermost first. */
   readonly ids: readonly number[];
   /** The process while anything else remembers it. */
-  readonly process: WeakRef<ThreadGroup>;
+  readonly process: WeakRef<ThreadGroup> | null;
 
   constructor(namespace: PIDNamespace, ids: readonly number[], tg: ThreadGroup) {
     this.namespace = namespace;
     this.ids = ids;
     this.process = new WeakRef(tg);
+  }
+
+  /** In a restored kernel: whoever has the id. A process that was gone then may be taken for a later one with its id. */
+  afterLoad(): void {
+    const t = this.namespace.tasks.get(this.ids[0] ?? 0);
+    setFields<PIDRef>(this, { process: t === undefined ? null : new WeakRef(t.threadGroup) });
   }
 
   /** The reference to a task: its own ids, which for a leader are those of the process. */

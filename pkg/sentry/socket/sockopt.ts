@@ -461,7 +461,7 @@ function getPeerGroups(t: Task, sock: Socket, addr: number, lengthAddr: number, 
 function getPeerPIDFD(t: Task, sock: Socket, addr: number, lengthAddr: number, length: number): number {
   const peer = sock.peerCredentials();
   if (peer === null) return -errno.ENODATA;
-  const tg = peer.pid.process.deref();
+  const tg = peer.pid.process?.deref();
   if (tg === undefined) return -errno.ESRCH;
   const n = Math.min(length, 4);
   const fd = newPIDFD(t, tg.leader, false, 0);

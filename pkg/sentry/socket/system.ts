@@ -1,5 +1,5 @@
 import { AF_UNIX } from "../../abi/linux/socket.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, setFields } from "../../state/index.ts";
 import { SockFS } from "../fsimpl/sockfs/index.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Task } from "../kernel/task.ts";
@@ -60,6 +60,10 @@ export class SocketSystem {
     this.rootNamespace = new NetworkNamespace(kernel.rootUserNamespace, kernel.newNamespaceInode());
     this.collector = new Collector(this);
     this.register(AF_UNIX, new UnixProvider(this));
+  }
+
+  afterLoad(): void {
+    setFields<SocketSystem>(this, { buffers: new BufferPool(), messages: [], packets: [], pidRefs: new WeakMap() });
   }
 
   /** Makes a family available to socket(2). */

@@ -5,7 +5,7 @@ import {
   CLOCK_REALTIME_ALARM,
   CLOCK_TAI,
 } from "../../abi/linux/time.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, type LoadContext } from "../../state/index.ts";
 import type { ClockListener, Timekeeper } from "./timekeeper.ts";
 import { Timer, type TimerListener, type TimerQueue } from "./timer_queue.ts";
 
@@ -70,6 +70,11 @@ export class ClockAlarm implements Alarm, TimerListener, ClockListener {
     this.clock = clock;
     this.owner = owner;
     this.timer = new Timer(this);
+  }
+
+  /** What follows a clock that can be set is computed anew by whoever restores the kernel. */
+  afterLoad(ctx: LoadContext): void {
+    this.deadline += ctx.monotonicShift;
   }
 
   arm(absolute: boolean, sec: number, nsec: number, interval: number, quiet: boolean): void {

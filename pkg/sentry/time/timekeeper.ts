@@ -8,7 +8,7 @@ import {
   CLOCK_TAI,
 } from "../../abi/linux/time.ts";
 import * as host from "../../hostsyscall/index.ts";
-import { stateType } from "../../state/index.ts";
+import { stateType, setFields } from "../../state/index.ts";
 import { EventIn } from "../../waiter/index.ts";
 import type { FDListener, Platform } from "../platform/platform.ts";
 import type { Timestamp } from "../vfs/index.ts";
@@ -37,6 +37,13 @@ export class Timekeeper implements FDListener {
   platform: Platform | null = null;
   watchedFD = -1;
   readonly readBuffer: Uint8Array = new Uint8Array(8);
+
+  /** Jumps of the clock are watched again once watchClockChanges is called. */
+  afterLoad(): void {
+    setFields<Timekeeper>(this, { time: new host.HostTime(), readBuffer: new Uint8Array(8) });
+    this.platform = null;
+    this.watchedFD = -1;
+  }
 
   /** Nanoseconds of CLOCK_MONOTONIC, the clock of all deadlines. */
   monotonic(): number {

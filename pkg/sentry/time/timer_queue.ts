@@ -1,4 +1,4 @@
-import { stateType } from "../../state/index.ts";
+import { stateType, type LoadContext } from "../../state/index.ts";
 
 /** Hears of a timer's expiration; an object of a named class. */
 export interface TimerListener {
@@ -17,6 +17,11 @@ export class Timer {
 
   constructor(listener: TimerListener) {
     this.listener = listener;
+  }
+
+  /** All timers move by the same: their order stays. */
+  afterLoad(ctx: LoadContext): void {
+    this.expiration += ctx.monotonicShift;
   }
 
   /** Whether it is in a queue. */

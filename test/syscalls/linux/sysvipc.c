@@ -1,5 +1,6 @@
 /* System V shared memory, semaphores and message queues. Every object is removed at the end of its case. */
 #include "../test.h"
+#include <pthread.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -360,4 +361,296 @@ TEST(message_queue_errors)
 	OK(msgctl(q, IPC_RMID, 0));
 	ERR(ENOENT, msgget(own_key(), 0));
 	EQ(s, 0);
+}
+
+TEST(attachments_are_counted_by_mapping)
+{
+	struct shmid_ds ds;
+	int id = OK(shmget(IPC_PRIVATE, 4 * 4096, 0600));
+	char *p = OK(shmat(id, 0, 0));
+	p[0] = 1;
+	p[3 * 4096] = 4;
+	/* A hole makes two mappings of one. */
+	OK(munmap(p + 4096, 4096));
+	OK(shmctl(id, IPC_STAT, &ds));
+	EQ(ds.shm_nattch, 2);
+	CHECK(ds.shm_atime > 0);
+	OK(shmdt(p));
+	ERR(EINVAL, shmdt(p + 2 * 4096));
+	OK(shmctl(id, IPC_STAT, &ds));
+	EQ(ds.shm_nattch, 0);
+	CHECK(ds.shm_dtime > 0);
+	/* The start may be gone. */
+	p = OK(shmat(id, 0, 0));
+	EQ(p[3 * 4096], 4);
+	OK(munmap(p, 4096));
+	OK(shmdt(p));
+	OK(shmctl(id, IPC_STAT, &ds));
+	EQ(ds.shm_nattch, 0);
+	/* execve lets go of it, exit too. */
+	p = OK(shmat(id, 0, 0));
+	pid_t pid = fork();
+	if (pid == 0) {
+		execl("/bin/true", "true", (char *)0);
+		_exit(1);
+	}
+	EQ(status_of(pid), 0);
+	OK(shmctl(id, IPC_STAT, &ds));
+	EQ(ds.shm_nattch, 1);
+	EQ(ds.shm_lpid, pid);
+	OK(shmctl(id, IPC_RMID, 0));
+	OK(munmap(p, 4 * 4096));
+	ERR(EINVAL, shmctl(id, IPC_STAT, &ds));
+}
+
+TEST(a_removed_segment_has_no_key)
+{
+	struct shmid_ds ds;
+	int id = OK(shmget(own_key(), 4096, IPC_CREAT | IPC_EXCL | 0600));
+	char *p = OK(shmat(id, 0, 0)), line[512], want[32];
+	p[0] = 7;
+	sprintf(want, "/SYSV%08x (deleted)", own_key());
+	FILE *f = fopen("/proc/self/maps", "r");
+	int found = 0;
+	while (fgets(line, sizeof line, f))
+		if (strstr(line, want)) {
+			unsigned long start, end, offset, ino;
+			unsigned major, minor;
+			char perms[5];
+			found++;
+			EQ(sscanf(line, "%lx-%lx %4s %lx %x:%x %lu", &start, &end, perms, &offset, &major, &minor, &ino), 7);
+			EQ(strcmp(perms, "rw-s"), 0);
+			EQ(start, (unsigned long)p);
+			EQ(ino, (unsigned long)id);
+		}
+	fclose(f);
+	EQ(found, 1);
+	OK(shmctl(id, IPC_RMID, 0));
+	OK(shmctl(id, IPC_STAT, &ds));
+	EQ(ds.shm_perm.__key, 0);
+	ERR(ENOENT, shmget(own_key(), 0, 0));
+	/* It can still be attached by its id. */
+	char *q = OK(shmat(id, 0, SHM_RDONLY));
+	EQ(q[0], 7);
+	ERR(EACCES, mprotect(q, 4096, PROT_READ | PROT_WRITE));
+	OK(shmdt(q));
+	OK(shmdt(p));
+}
+
+TEST(ids_are_not_reused_at_once)
+{
+	int a = OK(msgget(IPC_PRIVATE, 0600));
+	OK(msgctl(a, IPC_RMID, 0));
+	int b = OK(msgget(IPC_PRIVATE, 0600));
+	OK(msgctl(b, IPC_RMID, 0));
+	CHECK(a != b);
+	ERR(EINVAL, msgctl(a, IPC_RMID, 0));
+	ERR(EINVAL, msgctl(-1, IPC_RMID, 0));
+	ERR(EINVAL, semctl(-1, 0, IPC_RMID));
+	ERR(EINVAL, shmctl(-1, IPC_RMID, 0));
+	ERR(EINVAL, shmat(-1, 0, 0));
+}
+
+TEST(info_and_stat_by_index)
+{
+	struct seminfo si;
+	struct msginfo mi;
+	struct shminfo hi;
+	struct shm_info hu;
+	struct semid_ds sds;
+	struct msqid_ds mds;
+	struct shmid_ds hds;
+	int sem = OK(semget(IPC_PRIVATE, 3, 0600)), msg = OK(msgget(IPC_PRIVATE, 0600));
+	int shm = OK(shmget(IPC_PRIVATE, 4096, 0600));
+	CHECK(OK(semctl(0, 0, IPC_INFO, &si)) >= (sem & 0x7fff));
+	EQ(si.semvmx, 32767);
+	EQ(si.semopm, 500);
+	EQ(si.semmsl, 32000);
+	EQ(si.semusz, 20);
+	OK(semctl(0, 0, SEM_INFO, &si));
+	CHECK(si.semusz >= 1 && si.semaem >= 3);
+	CHECK(OK(msgctl(0, IPC_INFO, (void *)&mi)) >= (msg & 0x7fff));
+	EQ(mi.msgmax, 8192);
+	EQ(mi.msgmnb, 16384);
+	EQ(mi.msgseg, 0xffff);
+	OK(msgctl(0, MSG_INFO, (void *)&mi));
+	CHECK(mi.msgpool >= 1);
+	CHECK(OK(shmctl(0, IPC_INFO, (void *)&hi)) >= (shm & 0x7fff));
+	EQ(hi.shmmin, 1);
+	EQ(hi.shmmni, 4096);
+	OK(shmctl(0, SHM_INFO, (void *)&hu));
+	CHECK(hu.used_ids >= 1 && hu.shm_tot >= 1);
+	EQ(semctl(sem & 0x7fff, 0, SEM_STAT, &sds), sem);
+	EQ(sds.sem_nsems, 3);
+	EQ(msgctl(msg & 0x7fff, MSG_STAT, &mds), msg);
+	EQ(mds.msg_qbytes, 16384);
+	EQ(shmctl(shm & 0x7fff, SHM_STAT, &hds), shm);
+	EQ(hds.shm_segsz, 4096);
+	OK(semctl(sem, 0, IPC_RMID));
+	OK(msgctl(msg, IPC_RMID, 0));
+	OK(shmctl(shm, IPC_RMID, 0));
+	ERR(EINVAL, semctl(32767, 0, SEM_STAT, &sds));
+}
+
+TEST(messages_can_be_copied)
+{
+	struct msg m;
+	int q = OK(msgget(IPC_PRIVATE, 0600));
+	OK(put(q, 5, "first"));
+	OK(put(q, 6, "second"));
+	EQ(msgrcv(q, &m, 64, 1, 040000 | IPC_NOWAIT), 6);
+	EQ(m.type, 6);
+	EQ(memcmp(m.text, "second", 6), 0);
+	EQ(msgrcv(q, &m, 64, 0, 040000 | IPC_NOWAIT), 5);
+	ERR(ENOMSG, msgrcv(q, &m, 64, 2, 040000 | IPC_NOWAIT));
+	ERR(ENOMSG, msgrcv(q, &m, 64, -1, 040000 | IPC_NOWAIT));
+	ERR(EINVAL, msgrcv(q, &m, 64, 0, 040000));
+	ERR(EINVAL, msgrcv(q, &m, 64, 0, 040000 | IPC_NOWAIT | MSG_EXCEPT));
+	EQ(strcmp(get(q, 0, 0), "first"), 0);
+	/* A message that cannot be stored is lost. */
+	ERR(EFAULT, msgrcv(q, (void *)8, 64, 0, 0));
+	ERR(ENOMSG, msgrcv(q, &m, 64, 0, IPC_NOWAIT));
+	OK(msgctl(q, IPC_RMID, 0));
+}
+
+TEST(types_are_64_bits_wide)
+{
+	struct msg m;
+	int q = OK(msgget(IPC_PRIVATE, 0600));
+	OK(put(q, 0x4000000000000001, "b"));
+	OK(put(q, 0x4000000000000000, "a"));
+	OK(put(q, 0x7fffffffffffffff, "c"));
+	EQ(strcmp(get(q, -0x4000000000000001, 0), "a"), 0);
+	EQ(msgrcv(q, &m, 64, 0x7fffffffffffffff, IPC_NOWAIT), 1);
+	EQ(m.type, 0x7fffffffffffffff);
+	EQ(strcmp(get(q, (long)(1ul << 63), 0), "b"), 0);
+	OK(msgctl(q, IPC_RMID, 0));
+}
+
+static void on_alarm(int sig)
+{
+}
+
+TEST(signals_interrupt_waits)
+{
+	struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+	struct msg m;
+	int id = OK(semget(IPC_PRIVATE, 1, 0600)), q = OK(msgget(IPC_PRIVATE, 0600));
+	OK(sigaction(SIGALRM, &sa, 0));
+	/* Never restarted by a handler. */
+	alarm(1);
+	ERR(EINTR, op(id, 0, -1, 0));
+	EQ(semctl(id, 0, GETNCNT), 0);
+	alarm(1);
+	ERR(EINTR, msgrcv(q, &m, 64, 0, 0));
+	OK(semctl(id, 0, IPC_RMID));
+	OK(msgctl(q, IPC_RMID, 0));
+}
+
+TEST(several_waiters_are_served_in_order)
+{
+	int id = OK(semget(IPC_PRIVATE, 2, 0600)), p[2];
+	pid_t pid[3];
+	char order[4] = "";
+	OK(pipe(p));
+	for (int i = 0; i < 3; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			/* The second wants more than the others. */
+			if (op(id, 0, i == 1 ? -2 : -1, 0) == 0)
+				write(p[1], &"abc"[i], 1);
+			_exit(0);
+		}
+		while (semctl(id, 0, GETNCNT) != i + 1)
+			usleep(1000);
+	}
+	OK(op(id, 0, 1, 0));
+	EQ(read(p[0], order, 1), 1);
+	/* Not enough for the second: the third overtakes. */
+	OK(op(id, 0, 1, 0));
+	EQ(read(p[0], order + 1, 1), 1);
+	OK(op(id, 0, 2, 0));
+	EQ(read(p[0], order + 2, 1), 1);
+	EQ(strcmp(order, "acb"), 0);
+	for (int i = 0; i < 3; i++)
+		EQ(status_of(pid[i]), 0);
+	OK(semctl(id, 0, IPC_RMID));
+}
+
+static int undo_set;
+static void *undo_in_thread(void *arg)
+{
+	return (void *)(long)op(undo_set, 0, -2, SEM_UNDO);
+}
+
+TEST(threads_share_what_is_undone)
+{
+	pthread_t t;
+	void *r;
+	undo_set = OK(semget(IPC_PRIVATE, 1, 0600));
+	OK(op(undo_set, 0, 5, 0));
+	pid_t pid = fork();
+	if (pid == 0) {
+		EQ(pthread_create(&t, 0, undo_in_thread, 0), 0);
+		EQ(pthread_join(t, &r), 0);
+		EQ((long)r, 0);
+		usleep(10000);
+		/* Only the exit of the process undoes. */
+		EQ(semctl(undo_set, 0, GETVAL), 3);
+		_exit(0);
+	}
+	EQ(status_of(pid), 0);
+	EQ(semctl(undo_set, 0, GETVAL), 5);
+	/* The adjustment wakes who waits, is forgotten by SETVAL, and survives execve. */
+	pid = fork();
+	if (pid == 0) {
+		OK(op(undo_set, 0, -5, SEM_UNDO));
+		execl("/bin/sleep", "sleep", "0.05", (char *)0);
+		_exit(1);
+	}
+	while (semctl(undo_set, 0, GETVAL) == 5)
+		usleep(1000);
+	OK(op(undo_set, 0, -1, 0));
+	EQ(status_of(pid), 0);
+	EQ(semctl(undo_set, 0, GETVAL), 4);
+	pid = fork();
+	if (pid == 0) {
+		OK(op(undo_set, 0, -1, SEM_UNDO));
+		OK(semctl(undo_set, 0, SETVAL, (union semun){.val = 1}));
+		_exit(0);
+	}
+	EQ(status_of(pid), 0);
+	EQ(semctl(undo_set, 0, GETVAL), 1);
+	/* Out of range: nothing is done. */
+	ERR(ERANGE, op(undo_set, 0, 32767, SEM_UNDO));
+	OK(semctl(undo_set, 0, IPC_RMID));
+}
+
+TEST(owners_and_modes_can_be_set)
+{
+	struct semid_ds ds;
+	int id = OK(semget(IPC_PRIVATE, 1, 0600));
+	OK(semctl(id, 0, IPC_STAT, (union semun){.buf = &ds}));
+	ds.sem_perm.uid = 65534;
+	ds.sem_perm.gid = 65534;
+	ds.sem_perm.mode = 0440;
+	OK(semctl(id, 0, IPC_SET, (union semun){.buf = &ds}));
+	OK(semctl(id, 0, IPC_STAT, (union semun){.buf = &ds}));
+	EQ(ds.sem_perm.uid, 65534);
+	EQ(ds.sem_perm.cuid, geteuid());
+	EQ(ds.sem_perm.mode & 0777, 0440);
+	ds.sem_perm.uid = -1;
+	ERR(EINVAL, semctl(id, 0, IPC_SET, (union semun){.buf = &ds}));
+	pid_t pid = fork();
+	if (pid == 0) {
+		OK(setresuid(65534, 65534, 65534));
+		EQ(semctl(id, 0, GETVAL), 0);
+		ERR(EACCES, semctl(id, 0, SETVAL, (union semun){.val = 1}));
+		ERR(EACCES, op(id, 0, 1, 0));
+		OK(op(id, 0, 0, IPC_NOWAIT));
+		OK(semctl(id, 0, IPC_RMID));
+		_exit(0);
+	}
+	EQ(status_of(pid), 0);
+	ERR(EINVAL, semctl(id, 0, GETVAL));
 }

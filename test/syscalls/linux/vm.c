@@ -311,3 +311,28 @@ TEST(transparent_hugepages_can_be_refused)
 	OK(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
 	EQ(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 1);
 }
+
+TEST(process_vm_of_many_pages)
+{
+	size_t n = 1 << 21;
+	char *from = anon(n), *to = anon(n);
+	for (size_t i = 0; i < n; i += 8)
+		*(size_t *)(from + i) = i * 3;
+	pid_t pid = fork();
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	memset(from, 0, n);
+	struct iovec l[2] = {{to, 100003}, {to + 100003, n - 100003}}, r[2] = {{from, n - 5}, {from + n - 5, 5}};
+	EQ(process_vm_readv(pid, l, 2, r, 2, 0), (long)n);
+	for (size_t i = 0; i < n; i += 8)
+		EQ(*(size_t *)(to + i), i * 3);
+	/* The ends need not match. */
+	l[0].iov_len = 10;
+	EQ(process_vm_readv(pid, l, 1, r, 2, 0), 10);
+	EQ(process_vm_writev(pid, l, 1, r, 2, 0), 10);
+	OK(kill(pid, SIGKILL));
+	EQ(status_of(pid), SIGKILL);
+	ERR(ESRCH, process_vm_readv(pid, l, 1, r, 1, 0));
+}

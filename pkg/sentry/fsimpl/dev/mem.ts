@@ -3,7 +3,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import { RNDADDENTROPY, RNDADDTOENTCNT, RNDCLEARPOOL, RNDGETENTCNT, RNDRESEEDCRNG } from "../../../abi/linux/ioctl.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
-import type { StateType } from "../../../state/index.ts";
+import { type StateType, setFields } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Entry } from "../../../waiter/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
@@ -27,7 +27,7 @@ const RANDOM_CHUNK = 16384;
 const POOL_BITS = 256;
 
 /** An open memory device: no offset, always ready. */
-abstract class MemFileDescription extends FileDescription {
+export abstract class MemFileDescription extends FileDescription {
   static override readonly stateType: StateType = stateType("dev.MemFileDescription", []);
 
   override canSeek(): boolean {
@@ -185,6 +185,10 @@ export class RandomDevice implements Device {
 
   constructor(pollable: boolean) {
     this.pollable = pollable;
+  }
+
+  afterLoad(): void {
+    setFields<RandomDevice>(this, { buffer: new Uint8Array(RANDOM_CHUNK) });
   }
 
   open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {

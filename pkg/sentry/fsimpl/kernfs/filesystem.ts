@@ -1,4 +1,4 @@
-import type { StateType } from "../../../state/index.ts";
+import { type StateType, setFields } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { Filesystem, type Statfs, Timestamp } from "../../vfs/index.ts";
 
@@ -16,6 +16,10 @@ export abstract class KernfsFilesystem extends Filesystem {
   unknownNamesAreErrors = false;
   /** For reading the clock. */
   readonly stamp: Timestamp = new Timestamp();
+
+  afterLoad(): void {
+    setFields<KernfsFilesystem>(this, { stamp: new Timestamp() });
+  }
 
   /** A new inode number. */
   newIno(): number {

@@ -11,7 +11,7 @@ import { isWhiteout } from "./inode.ts";
 const FIRST = 2;
 
 /** An entry of a layer above the last one. */
-class SnapshotEntry {
+export class SnapshotEntry {
   static readonly stateType = stateType("overlay.SnapshotEntry", ["name", "type", "ino"]);
   readonly name: string;
   readonly type: number;
@@ -53,6 +53,11 @@ export class OverlayDirectoryDescription extends FileDescription implements Dire
   constructor(vd: VirtualDentry, flags: number, directory: OverlayDirectory) {
     super(vd, flags);
     this.directory = directory;
+  }
+
+  afterLoad(): void {
+    this.callback = null;
+    this.collecting = null;
   }
 
   /** Reads the upper layers and opens the last. */

@@ -1,7 +1,7 @@
 import { MS_RDONLY, OVERLAYFS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
 import { S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { stateType } from "../../../state/index.ts";
+import { stateType, setFields } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
   type Dentry,
@@ -83,6 +83,10 @@ export class OverlayFilesystem extends Filesystem {
     // The device of the topmost lower layer comes first, so that its inode numbers show unchanged.
     const ino = this.layerIno(first.inode);
     this.setRoot(new OverlayDirectory(this, ino, this.upperMount?.root ?? null, lowers));
+  }
+
+  afterLoad(): void {
+    setFields<OverlayFilesystem>(this, { statx: new Statx(), buffer: null });
   }
 
   privateMount(at: VirtualDentry): Mount {

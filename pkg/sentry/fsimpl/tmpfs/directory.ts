@@ -62,6 +62,10 @@ export class TmpfsDirectory extends TmpfsInode {
     this.nlink = 2;
   }
 
+  afterLoad(): void {
+    this.found = 0;
+  }
+
   override sizeBytes(): number {
     return (this.entries.size + 2) * DIRENT_SIZE;
   }

@@ -1,6 +1,6 @@
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/futex.ts";
-import { stateType } from "../../../state/index.ts";
+import { stateType, setFields } from "../../../state/index.ts";
 import { SharedKey } from "../../mm/index.ts";
 import { TASK_SIZE_MAX, type Task } from "../task.ts";
 import { walkRobustList } from "./robust.ts";
@@ -21,6 +21,10 @@ export class FutexManager {
 
   constructor() {
     for (let i = 0; i < BUCKETS; i++) this.buckets.push(new Bucket());
+  }
+
+  afterLoad(): void {
+    setFields<FutexManager>(this, { key1: new SharedKey(), key2: new SharedKey() });
   }
 
   /** The key of a futex word: 0, -EINVAL when it is not aligned, -EFAULT when it is outside of the address space or (shared only) not mapped. */

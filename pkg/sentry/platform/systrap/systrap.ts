@@ -324,8 +324,9 @@ export class SystrapPlatform implements Platform {
       }
       left -= SPIN_CHUNK;
       // Other threads, faults and descriptors do not wait for us to get tired, and the kernel has to run what they woke.
-      if (this.pollHost(0) > 0) {
-        this.spellServed++;
+      const others = this.pollHost(0);
+      if (others > 0) {
+        served += others;
         break;
       }
       if (left <= 0) {
@@ -558,7 +559,8 @@ export class SystrapPlatform implements Platform {
         this.spellServed = 0;
       }
     }
-    let timeout = handled > 0 || this.deferred.length > 0 ? 0 : timeoutNs;
+    // What came is for the caller to work on, and what came on the way is still to be told: no sleep now.
+    let timeout = handled > 0 || this.deferred.length > 0 || this.queue.length > 0 ? 0 : timeoutNs;
     if (this.expected.size > 0) {
       this.checkExpected();
       if (timeout < 0 || timeout > PATIENCE_CHECK_NS) timeout = PATIENCE_CHECK_NS;

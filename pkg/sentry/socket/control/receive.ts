@@ -149,7 +149,7 @@ class ControlWriter {
 
 /** SCM_PIDFD: a pidfd of the sender, or a negative errno in its place. */
 function putPIDFD(w: ControlWriter): void {
-  const tg = w.m.pid?.process.deref();
+  const tg = w.m.pid?.process?.deref();
   if (tg === undefined) return;
   if (w.length - w.done < SIZEOF_CMSGHDR + 4) {
     w.m.flags |= MSG_CTRUNC;

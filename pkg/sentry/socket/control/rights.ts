@@ -1,4 +1,4 @@
-import { stateType } from "../../../state/index.ts";
+import { stateType, setFields } from "../../../state/index.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 
 /** Descriptors that all messages on their way may hold together. */
@@ -14,6 +14,10 @@ export class RightsAccounting {
   /** Rights to be released. */
   readonly dropped: SCMRights[] = [];
   dropping = false;
+
+  afterLoad(): void {
+    setFields<RightsAccounting>(this, { dropped: [], dropping: false });
+  }
 
   /** How many descriptors a user has in flight. */
   ofUser(kuid: number): number {

@@ -33,7 +33,7 @@ const ALL_EVENTS = EventIn | EventOut | EventPri | EventErr | EventHUp | EventRd
 const MAX_SIGNAL = 64;
 
 /** Sends SIGIO for the events of a description with O_ASYNC; lives while the flag is set. */
-class AsyncNotifier implements EventListener {
+export class AsyncNotifier implements EventListener {
   static readonly stateType = stateType("linux.AsyncNotifier", ["file", "fd", "entry"]);
   readonly file: FileDescription;
   /** The descriptor the flag was set through: si_fd. */

@@ -2,7 +2,7 @@ import { CAP_SYS_PTRACE } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/futex.ts";
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from "../../../abi/linux/time.ts";
-import { stateType } from "../../../state/index.ts";
+import { stateType, type LoadContext, setFields } from "../../../state/index.ts";
 import { Waiter } from "../../kernel/futex/index.ts";
 import {
   type SyscallArguments,
@@ -15,7 +15,7 @@ import type { SyscallRestartBlock, Task } from "../../kernel/task.ts";
 import { ClockSetWaker, validTimespec } from "./sys_time.ts";
 
 /** When a wait ends: a point of CLOCK_MONOTONIC, or of CLOCK_REALTIME, which may be set meanwhile. */
-class Deadline {
+export class FutexDeadline {
   static readonly stateType = stateType("syscalls.FutexDeadline", ["realtime", "mono", "sec", "nsec"]);
   readonly realtime: boolean;
   /** For CLOCK_MONOTONIC: ns, Infinity without a timeout. */
@@ -30,6 +30,10 @@ class Deadline {
     this.nsec = nsec;
   }
 
+  afterLoad(ctx: LoadContext): void {
+    setFields<FutexDeadline>(this, { mono: this.mono + ctx.monotonicShift });
+  }
+
   /** CLOCK_MONOTONIC ns as things stand. */
   now(t: Task): number {
     return this.realtime ? t.kernel.timekeeper.deadline(CLOCK_REALTIME, this.sec, this.nsec) : this.mono;
@@ -41,30 +45,30 @@ class Deadline {
   }
 }
 
-const NO_DEADLINE = new Deadline(false, Number.POSITIVE_INFINITY, 0, 0);
+const NO_DEADLINE = new FutexDeadline(false, Number.POSITIVE_INFINITY, 0, 0);
 
 /** Reads the timeout of a wait. EFAULT, EINVAL. */
-function readDeadline(t: Task, addr: number, relative: boolean, realtime: boolean): Deadline | number {
+function readDeadline(t: Task, addr: number, relative: boolean, realtime: boolean): FutexDeadline | number {
   t.copyIn(addr, t.kernel.scratch, 0, 16);
   const w = t.kernel.scratchWords;
   const sec = ((w[1] ?? 0) | 0) * 4294967296 + (w[0] ?? 0);
   const nsec = ((w[3] ?? 0) | 0) * 4294967296 + (w[2] ?? 0);
   if (!validTimespec(sec, nsec)) return -errno.EINVAL;
   const ns = sec * 1e9 + nsec;
-  if (relative) return new Deadline(false, t.kernel.monotonicNow() + ns, 0, 0);
-  return realtime ? new Deadline(true, 0, sec, nsec) : new Deadline(false, ns, 0, 0);
+  if (relative) return new FutexDeadline(false, t.kernel.monotonicNow() + ns, 0, 0);
+  return realtime ? new FutexDeadline(true, 0, sec, nsec) : new FutexDeadline(false, ns, 0, 0);
 }
 
 /** Waits again after a signal that ran no handler. */
-class FutexRestart implements SyscallRestartBlock {
+export class FutexRestart implements SyscallRestartBlock {
   static readonly stateType = stateType("syscalls.FutexRestart", ["addr", "isPrivate", "val", "bitset", "deadline"]);
   readonly addr: number;
   readonly isPrivate: boolean;
   readonly val: number;
   readonly bitset: number;
-  readonly deadline: Deadline;
+  readonly deadline: FutexDeadline;
 
-  constructor(addr: number, isPrivate: boolean, val: number, bitset: number, deadline: Deadline) {
+  constructor(addr: number, isPrivate: boolean, val: number, bitset: number, deadline: FutexDeadline) {
     this.addr = addr;
     this.isPrivate = isPrivate;
     this.val = val;
@@ -77,7 +81,7 @@ class FutexRestart implements SyscallRestartBlock {
   }
 }
 
-function wait(t: Task, addr: number, isPrivate: boolean, val: number, bitset: number, d: Deadline): SyscallResult {
+function wait(t: Task, addr: number, isPrivate: boolean, val: number, bitset: number, d: FutexDeadline): SyscallResult {
   if (bitset === 0) return -errno.EINVAL;
   const futexes = t.kernel.futexes;
   const w = futexes.waiterOf(t);
@@ -92,7 +96,7 @@ function* blockOn(
   isPrivate: boolean,
   val: number,
   bitset: number,
-  d: Deadline,
+  d: FutexDeadline,
 ): SyscallGenerator {
   const k = t.kernel;
   const waker = d.realtime ? new ClockSetWaker(t) : null;
@@ -114,7 +118,7 @@ function* blockOn(
 }
 
 /** FUTEX_LOCK_PI. */
-function lockPI(t: Task, addr: number, isPrivate: boolean, d: Deadline): SyscallResult {
+function lockPI(t: Task, addr: number, isPrivate: boolean, d: FutexDeadline): SyscallResult {
   const futexes = t.kernel.futexes;
   const r = futexes.lockPI(t, futexes.waiterOf(t), addr, isPrivate, false);
   if (r === 1) return 0;
@@ -122,7 +126,7 @@ function lockPI(t: Task, addr: number, isPrivate: boolean, d: Deadline): Syscall
   return blockOnPI(t, addr, isPrivate, d, r);
 }
 
-function* blockOnPI(t: Task, addr: number, isPrivate: boolean, d: Deadline, first: number): SyscallGenerator {
+function* blockOnPI(t: Task, addr: number, isPrivate: boolean, d: FutexDeadline, first: number): SyscallGenerator {
   const k = t.kernel;
   const w = k.futexes.waiterOf(t);
   const waker = d.realtime ? new ClockSetWaker(t) : null;
@@ -171,7 +175,7 @@ export function futex(t: Task, args: SyscallArguments): SyscallResult {
   const cmd = op & linux.FUTEX_CMD_MASK;
   const isPrivate = (op & linux.FUTEX_PRIVATE_FLAG) !== 0;
   const realtime = (op & linux.FUTEX_CLOCK_REALTIME) !== 0;
-  let d: Deadline = NO_DEADLINE;
+  let d: FutexDeadline = NO_DEADLINE;
   if (timeout !== 0 && hasTimeout(cmd)) {
     const r = readDeadline(t, timeout, cmd === linux.FUTEX_WAIT, realtime || cmd === linux.FUTEX_LOCK_PI);
     if (typeof r === "number") return r;
@@ -250,7 +254,7 @@ function validFlags2(flags: number): boolean {
 }
 
 /** Timeout of futex_waitv(2) and futex_wait(2): absolute, on one of two clocks. */
-function readDeadline2(t: Task, addr: number, clock: number): Deadline | number {
+function readDeadline2(t: Task, addr: number, clock: number): FutexDeadline | number {
   if (clock !== CLOCK_REALTIME && clock !== CLOCK_MONOTONIC) return -errno.EINVAL;
   return readDeadline(t, addr, false, clock === CLOCK_REALTIME);
 }
@@ -263,7 +267,7 @@ export function futexWaitv(t: Task, args: SyscallArguments): SyscallResult {
   const timeout = args.u64(3);
   if (flags !== 0) return -errno.EINVAL;
   if (n === 0 || n > linux.FUTEX_WAITV_MAX || addr === 0) return -errno.EINVAL;
-  let d: Deadline = NO_DEADLINE;
+  let d: FutexDeadline = NO_DEADLINE;
   if (timeout !== 0) {
     const r = readDeadline2(t, timeout, args.i32(4));
     if (typeof r === "number") return r;
@@ -281,7 +285,7 @@ export function futexWaitv(t: Task, args: SyscallArguments): SyscallResult {
 }
 
 /** Queues all waiters, or none: the index of one that need not wait is not reported, -EAGAIN is. */
-function waitMultiple(t: Task, v: DataView, n: number, d: Deadline): SyscallResult {
+function waitMultiple(t: Task, v: DataView, n: number, d: FutexDeadline): SyscallResult {
   const futexes = t.kernel.futexes;
   const waiters: Waiter[] = [];
   for (let i = 0; i < n; i++) {
@@ -306,7 +310,7 @@ function wokenIndex(waiters: readonly Waiter[]): number {
   return -1;
 }
 
-function* blockOnMultiple(t: Task, waiters: readonly Waiter[], d: Deadline): SyscallGenerator {
+function* blockOnMultiple(t: Task, waiters: readonly Waiter[], d: FutexDeadline): SyscallGenerator {
   const k = t.kernel;
   const waker = d.realtime ? new ClockSetWaker(t) : null;
   if (waker !== null) k.timekeeper.listeners.add(waker);
@@ -344,7 +348,7 @@ export function futexWait(t: Task, args: SyscallArguments): SyscallResult {
   const timeout = args.u64(4);
   if (!validFlags2(flags)) return -errno.EINVAL;
   if (args.words[3] !== 0 || args.words[5] !== 0) return -errno.EINVAL;
-  let d: Deadline = NO_DEADLINE;
+  let d: FutexDeadline = NO_DEADLINE;
   if (timeout !== 0) {
     const r = readDeadline2(t, timeout, args.i32(5));
     if (typeof r === "number") return r;

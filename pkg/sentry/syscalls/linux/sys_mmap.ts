@@ -279,6 +279,7 @@ export function remapFilePages(t: Task, args: SyscallArguments): number {
   opts.addr = start;
   opts.length = size;
   opts.fixed = true;
+  opts.unmap = true;
   opts.isPrivate = false;
   opts.perms = first.perms;
   opts.maxPerms = first.maxPerms;

@@ -15,7 +15,7 @@ import {
 import { RLIMIT_NOFILE } from "../../../abi/linux/rlimit.ts";
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from "../../../abi/linux/time.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { stateType } from "../../../state/index.ts";
+import { stateType, type LoadContext, setFields } from "../../../state/index.ts";
 import { Entry } from "../../../waiter/index.ts";
 import {
   type SyscallArguments,
@@ -97,7 +97,7 @@ export function ppoll(t: Task, args: SyscallArguments): SyscallResult {
 }
 
 /** The rest of poll(2) after a signal without handler: same descriptors, same deadline. */
-class PollRestart implements SyscallRestartBlock {
+export class PollRestart implements SyscallRestartBlock {
   static readonly stateType = stateType("linux.PollRestart", ["addr", "nfds", "deadline"]);
   readonly addr: number;
   readonly nfds: number;
@@ -107,6 +107,10 @@ class PollRestart implements SyscallRestartBlock {
     this.addr = addr;
     this.nfds = nfds;
     this.deadline = deadline;
+  }
+
+  afterLoad(ctx: LoadContext): void {
+    setFields<PollRestart>(this, { deadline: this.deadline + ctx.monotonicShift });
   }
 
   restart(t: Task): SyscallResult {

@@ -2,7 +2,7 @@ import { CAP_SYS_TIME } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/time.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { stateType } from "../../../state/index.ts";
+import { stateType, type LoadContext, setFields } from "../../../state/index.ts";
 import {
   type SyscallArguments,
   type SyscallGenerator,
@@ -258,7 +258,7 @@ export class ClockSetWaker implements ClockListener {
 }
 
 /** Sleeps on with what is left of a relative sleep. */
-class SleepRestart implements SyscallRestartBlock {
+export class SleepRestart implements SyscallRestartBlock {
   static readonly stateType = stateType("syscalls.SleepRestart", ["deadline", "rmtp"]);
   /** CLOCK_MONOTONIC ns. */
   readonly deadline: number;
@@ -268,6 +268,10 @@ class SleepRestart implements SyscallRestartBlock {
   constructor(deadline: number, rmtp: number) {
     this.deadline = deadline;
     this.rmtp = rmtp;
+  }
+
+  afterLoad(ctx: LoadContext): void {
+    setFields<SleepRestart>(this, { deadline: this.deadline + ctx.monotonicShift });
   }
 
   restart(t: Task): SyscallResult {
@@ -321,7 +325,7 @@ class CPUSleeper implements AlarmOwner {
 }
 
 /** Sleeps on with what is left of a relative sleep on CPU time. */
-class CPUSleepRestart implements SyscallRestartBlock {
+export class CPUSleepRestart implements SyscallRestartBlock {
   static readonly stateType = stateType("syscalls.CPUSleepRestart", ["clock", "expires", "rmtp"]);
   readonly clock: CPUClock;
   readonly expires: number;

@@ -51,7 +51,7 @@ const KEEP_PACKETS = 256;
  * Passes a wakeup of a full receiver on to the waiters of a sender that is connected to it: registered when a send or a poll found the
  * receiver full, gone after one wakeup.
  */
-class PeerRelay implements EventListener {
+export class PeerRelay implements EventListener {
   static readonly stateType = stateType("unix.PeerRelay", ["endpoint", "entry"]);
   readonly endpoint: UnixEndpoint;
   readonly entry: Entry;

@@ -22,7 +22,7 @@ export interface CollectedSocket extends FileDescription {
 }
 
 /** What the collector knows of a socket in flight. */
-class Vertex {
+export class Vertex {
   static readonly stateType = stateType("unix.Vertex", ["file", "count"], ["outside", "reached"]);
   readonly file: CollectedSocket;
   /** References that messages in queues hold. */
@@ -34,6 +34,11 @@ class Vertex {
 
   constructor(file: CollectedSocket) {
     this.file = file;
+  }
+
+  afterLoad(): void {
+    this.outside = 0;
+    this.reached = false;
   }
 }
 
@@ -52,6 +57,11 @@ export class Collector implements Job {
 
   constructor(system: SocketSystem) {
     this.system = system;
+  }
+
+  /** Jobs are done before a kernel is saved. */
+  afterLoad(): void {
+    this.scheduled = false;
   }
 
   /** Rights were queued at an endpoint. */

@@ -27,6 +27,12 @@ class Node extends Base {
 class Lazy {
   static readonly stateType = stateType("test.Lazy", [], ["forgotten"]);
   forgotten = 1;
+  afterLoad(): void {}
+}
+
+class Lost {
+  static readonly stateType = stateType("test.Lost", [], ["fd"]);
+  fd = 1;
 }
 
 class Stranger {
@@ -34,7 +40,7 @@ class Stranger {
 }
 
 const constant = { name: "constant" };
-const registry = new TypeRegistry([Base, Node, Lazy], [["constant", constant]]);
+const registry = new TypeRegistry([Base, Node, Lazy, Lost], [["constant", constant]]);
 
 function roundTrip(value: unknown, externals: ReadonlyMap<string, object> = new Map()): unknown {
   const n = new Node(1);
@@ -113,6 +119,7 @@ test("what cannot be written is named with its path", () => {
   expect(() => roundTrip([() => 1])).toThrow(/a function at value\.\[0\]/);
   expect(() => roundTrip(1n)).toThrow(/a bigint/);
   expect(() => roundTrip(new WeakMap())).toThrow(/WeakMap/);
+  expect(() => roundTrip(new Lost())).toThrow("test.Lost, whose field fd nothing would rebuild");
   expect(() => roundTrip(new Lazy())).toThrow("nothing rebuilds test.Lazy.forgotten");
 });
 

@@ -118,6 +118,9 @@ class Encoder {
       if (!type.saved.has(name) && !type.unsaved.has(name))
         this.fail(`${type.name}.${name}, which is in no list`, name);
     }
+    if (type.unsaved.size > 0 && !("afterLoad" in type.prototype)) {
+      this.fail(`${type.name}, whose field ${[...type.unsaved][0]} nothing would rebuild,`, "");
+    }
     const layout = { id: this.layouts.size, type, fields, saved: fields.filter((n) => type.saved.has(n)) };
     this.layouts.set(ctor, layout);
     return layout;

@@ -21,7 +21,9 @@ export { SentryPanic } from "./panic.ts";
 export { PendingSignals, type SignalTimer } from "./pending_signals.ts";
 export { PIDNamespace } from "./pid_namespace.ts";
 export { PIDFileDescription } from "./pidfd.ts";
+export { type RestoreArgs, restoreKernel } from "./restore.ts";
 export type { RunState } from "./run_state.ts";
+export { saveKernel, stateConstants } from "./save.ts";
 export { type ControllingTerminal, ProcessGroup, Session } from "./sessions.ts";
 export { SignalAction, SignalHandlers } from "./signal_handlers.ts";
 export {

@@ -1,6 +1,6 @@
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import { FrameBuffer } from "../arch/index.ts";
 import type { LimitSet } from "../limits/index.ts";
 import type { Features } from "../loader/index.ts";

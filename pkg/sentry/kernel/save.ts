@@ -1,5 +1,5 @@
+import { ERESTARTNOINTR } from "../../abi/linux/errno.ts";
 import { encode, StateError, stateType, type TypeRegistry } from "../../state/index.ts";
-import { copyRegisters } from "../arch/index.ts";
 import {
   type Context,
   EventDied,
@@ -9,6 +9,7 @@ import {
   REG_RAX,
   REG_RIP,
   type Registers,
+  type Vdso,
 } from "../platform/platform.ts";
 import type { Kernel } from "./kernel.ts";
 import { runJobs, runTask } from "./kernel_run.ts";
@@ -18,8 +19,6 @@ import { runExecve, runExecveAfterSiblings } from "./task_exec.ts";
 import { runExit, runExitDone, runExitMain, runExitNotify } from "./task_exit.ts";
 import { runApp, runInterrupt, SYSCALL_INSTRUCTION } from "./task_run.ts";
 import { runSyscallResume, syscallReturn } from "./task_syscall.ts";
-import { vdsoChecksum } from "./vdso_checksum.ts";
-import { ERESTARTNOINTR } from "../../abi/linux/errno.ts";
 
 /** How long system calls that work, and jobs, may take to come to their end; and then, told to stop, again. */
 const SETTLE_LIMIT_NS = 10_000_000_000;
@@ -61,31 +60,20 @@ export class SavedContext {
 
 /** The root of an image. */
 export class SavedKernel {
-  static readonly stateType = stateType("kernel.SavedKernel", [
-    "kernel",
-    "contexts",
-    "monotonicNs",
-    "platformName",
-    "vdso",
-    "vdsoChecksum",
-  ]);
+  static readonly stateType = stateType("kernel.SavedKernel", ["kernel", "contexts", "monotonicNs", "vdso"]);
   readonly kernel: Kernel;
   /** Of tasks that live; those without one lost their host thread and are about to die. */
   readonly contexts: Map<Task, SavedContext> = new Map();
   /** When it was saved. */
   readonly monotonicNs: number;
-  readonly platformName: string;
-  /** Where guests have the host's vDSO, and what is in it. */
-  readonly vdso: { readonly vvarStart: number; readonly start: number; readonly end: number } | null;
-  readonly vdsoChecksum: number;
+  /** The vDSO that its programs know. */
+  readonly vdso: Vdso | null;
 
   constructor(kernel: Kernel) {
     const { platform } = kernel;
     this.kernel = kernel;
     this.monotonicNs = kernel.monotonicNow();
-    this.platformName = platform.name;
     this.vdso = platform.vdso === null ? null : { ...platform.vdso };
-    this.vdsoChecksum = vdsoChecksum(platform);
   }
 }
 
@@ -122,17 +110,15 @@ export function settle(k: Kernel): void {
 
 /** Returns whether a task has come to rest. */
 function settleTask(k: Kernel, t: Task): boolean {
-  if (t.generator !== null) {
-    // Also an exiting task may still have one, whose process was killed while it waited.
-    if (!t.isExiting()) runTask(k, t);
+  if (t.isExiting()) return true;
+  if (t.generator !== null || t.killed) {
+    runTask(k, t);
     return t.generator === null && !isBusy(t);
   }
   if (isLive(t) && t.context.stopped && t.context.event === EventSyscall && t.runState === runApp) {
     // The call came during the pause: it is made again.
     t.sysno = t.context.sysno;
-    k.current = t;
     const next = syscallReturn(t, -ERESTARTNOINTR);
-    k.current = null;
     if (next !== null) t.runState = next;
   }
   return !isBusy(t);

@@ -4,7 +4,7 @@ import * as linux from "../../abi/linux/seccomp.ts";
 import { SIGKILL, SIGSYS, SYS_SECCOMP } from "../../abi/linux/signal.ts";
 import { SYS_exit, SYS_read, SYS_rt_sigreturn, SYS_write } from "../../abi/linux/syscalls.ts";
 import { type Program, run } from "../../bpf/index.ts";
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { EventSyscall, REG_RIP } from "../platform/platform.ts";
 import type { Task } from "./task.ts";

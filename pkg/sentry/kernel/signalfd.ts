@@ -2,7 +2,7 @@ import * as errno from "../../abi/linux/errno.ts";
 import { O_RDWR } from "../../abi/linux/file.ts";
 import * as linux from "../../abi/linux/signal.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import { type Entry, EventIn, ReadableEvents } from "../../waiter/index.ts";
 import type { SignalInfo } from "../arch/signal_info.ts";
 import type { IOSequence } from "../usermem/index.ts";

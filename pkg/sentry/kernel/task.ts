@@ -1,7 +1,7 @@
 import { RLIMIT_NOFILE } from "../../abi/linux/rlimit.ts";
 import { SIGKILL, SS_DISABLE } from "../../abi/linux/signal.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import { stateType, type LoadContext, setFields } from "../../state/index.ts";
+import { type LoadContext, setFields, stateType } from "../../state/index.ts";
 import type { Entry, EventListener } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import type { LimitSet } from "../limits/index.ts";

@@ -27,6 +27,9 @@ export class ExecImage {
     this.context = context;
   }
 
+  /** The context comes with the kernel's restore. */
+  afterLoad(): void {}
+
   /** Throws it away. */
   release(): void {
     this.context.release();

@@ -22,7 +22,7 @@ import { dequeueSignal, forceSignal, initiateGroupStop, participateGroupStop, se
 import { startSyscall } from "./task_syscall.ts";
 
 /** Length of the syscall instruction. */
-const SYSCALL_INSTRUCTION = 2;
+export const SYSCALL_INSTRUCTION = 2;
 
 /** The guest's code runs, or its context stopped and is to be served. */
 class RunApp implements RunState {
@@ -59,6 +59,10 @@ class RunInterrupt implements RunState {
     for (;;) {
       if (t.killed) return runExit;
       if (t.context.event === EventDied) return contextDied(t);
+      if (t.kernel.pauseCount > 0) {
+        t.kernel.schedule(t);
+        return this.park(t);
+      }
       if (t.groupStopped) return this.park(t);
       if (t.stopPending) {
         participateGroupStop(t, false);

@@ -1,5 +1,5 @@
 import * as errno from "../../abi/linux/errno.ts";
-import { stateType, type LoadContext, setFields } from "../../state/index.ts";
+import { type LoadContext, setFields, stateType } from "../../state/index.ts";
 import { type Context, EventDied, EventSyscallRegs, REG_RAX } from "../platform/platform.ts";
 import type { RunState } from "./run_state.ts";
 import { checkSeccomp } from "./seccomp.ts";

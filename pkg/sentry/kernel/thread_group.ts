@@ -1,4 +1,4 @@
-import { stateType, type LoadContext, setFields } from "../../state/index.ts";
+import { type LoadContext, setFields, stateType } from "../../state/index.ts";
 import { Queue } from "../../waiter/index.ts";
 import type { SignalInfo } from "../arch/signal_info.ts";
 import type { LimitSet } from "../limits/index.ts";

@@ -40,12 +40,15 @@ export function mapPMA(mm: MemoryManager, p: PMA, precommit: boolean): boolean {
   return false;
 }
 
-/** Unmaps a range; done when it returns. */
+/** Unmaps a range; done when it returns. A guest may name more than it can have mapped: munmap(0, everything). */
 export function unmapHost(mm: MemoryManager, start: number, end: number): void {
   const as = mm.hostSpace;
   if (as === null) return;
+  const first = Math.max(start, mm.platform.minUserAddress);
+  const last = Math.min(end, mm.platform.maxUserAddress);
+  if (first >= last) return;
   try {
-    as.unmap(start, end - start);
+    as.unmap(first, last - first);
   } catch (e) {
     // Unmapping the middle of a host mapping splits it, which may exceed the host's limit.
     if (!(e instanceof LinuxError)) throw e;

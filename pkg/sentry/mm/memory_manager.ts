@@ -3,7 +3,7 @@ import { MAX_MAP_COUNT, MMAP_MIN_ADDR, PAGE_SIZE } from "../../abi/linux/mm.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import type { IovecArray } from "../../hostsyscall/iovec.ts";
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import {
   AccessExec,
   AccessRead,

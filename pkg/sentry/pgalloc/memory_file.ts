@@ -93,6 +93,22 @@ export class MemoryFile implements File {
     if (this.fd < 0) throw linuxerr.fromErrno(-this.fd);
   }
 
+  /** The file itself comes by adopt(). */
+  afterLoad(): void {
+    this.fd = -1;
+    this.chunks = [];
+    this.extentStart = 0;
+    this.extentEnd = 0;
+  }
+
+  /** In a restored kernel: takes over the file of a MemoryFile that nothing was allocated from, which is then empty. */
+  adopt(from: MemoryFile): void {
+    if (from.fileID !== this.fileID || from.length !== 0) throw new Error("pgalloc: this file cannot be adopted");
+    this.fd = from.fd;
+    from.fd = -1;
+    if (this.length > 0 && host.ftruncate(this.fd, this.length) < 0) throw linuxerr.ENOMEM;
+  }
+
   /** Unmaps and closes the file. No address space may use it any more. */
   destroy(): void {
     for (const base of this.chunks) if (base !== 0) host.munmap(base, CHUNK_SIZE);

@@ -138,14 +138,25 @@ export interface AddressSpace {
   release(): void;
 }
 
+/** Where guests find the host's vDSO. */
+export interface Vdso {
+  /** The vvar pages are [vvarStart, start). */
+  readonly vvarStart: number;
+  /** The vdso's pages, [start, end), begin with its ELF header: AT_SYSINFO_EHDR. */
+  readonly start: number;
+  readonly end: number;
+  /** CRC-32 of the vdso's pages: programs keep addresses in it, so a restored one needs the same. */
+  readonly checksum: number;
+}
+
 /** The constructor's choice behind --platform. */
 export interface Platform {
   readonly name: string;
   readonly minUserAddress: number;
   /** One past the highest address a guest may use. */
   readonly maxUserAddress: number;
-  /** The host's vvar and vdso pages, present in every address space, or null: [start, end), and the vdso's ELF header for AT_SYSINFO_EHDR. */
-  readonly vdso: { readonly vvarStart: number; readonly start: number; readonly end: number } | null;
+  /** The host's vvar and vdso pages, present in every address space, or null. */
+  readonly vdso: Vdso | null;
   newAddressSpace(): AddressSpace;
   /**
    * Waits for guest events and host descriptors, at most timeoutNs (negative: for ever, 0: not at all), hands each guest event to its

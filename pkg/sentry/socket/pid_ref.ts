@@ -1,4 +1,4 @@
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import type { PIDNamespace } from "../kernel/pid_namespace.ts";
 import type { Task } from "../kernel/task.ts";
 import type { ThreadGroup } from "../kernel/thread_group.ts";

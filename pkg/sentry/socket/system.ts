@@ -1,5 +1,5 @@
 import { AF_UNIX } from "../../abi/linux/socket.ts";
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import { SockFS } from "../fsimpl/sockfs/index.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Task } from "../kernel/task.ts";

@@ -40,7 +40,10 @@ export function findClasses(): Found[] {
 
 /** The name under which a module is imported. */
 function moduleName(file: string): string {
-  const words = file.replace(/^sentry\//, "").replace(/\.ts$/, "").split(/[/_.]/);
+  const words = file
+    .replace(/^sentry\//, "")
+    .replace(/\.ts$/, "")
+    .split(/[/_.]/);
   return words.map((w, i) => (i === 0 ? w : w.charAt(0).toUpperCase() + w.slice(1))).join("");
 }
 

@@ -8,6 +8,7 @@ import { stateConstants } from "./constants.ts";
 
 export { stateClasses } from "./classes.ts";
 export { stateConstants } from "./constants.ts";
+export { readGraph, readMemory, writeImage } from "./image.ts";
 
 /** A registry of all that a kernel consists of. */
 export function newKernelRegistry(): TypeRegistry {

@@ -5,7 +5,7 @@ import {
   CLOCK_REALTIME_ALARM,
   CLOCK_TAI,
 } from "../../abi/linux/time.ts";
-import { stateType, type LoadContext } from "../../state/index.ts";
+import { type LoadContext, stateType } from "../../state/index.ts";
 import type { ClockListener, Timekeeper } from "./timekeeper.ts";
 import { Timer, type TimerListener, type TimerQueue } from "./timer_queue.ts";
 

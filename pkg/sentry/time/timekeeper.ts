@@ -8,7 +8,7 @@ import {
   CLOCK_TAI,
 } from "../../abi/linux/time.ts";
 import * as host from "../../hostsyscall/index.ts";
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import { EventIn } from "../../waiter/index.ts";
 import type { FDListener, Platform } from "../platform/platform.ts";
 import type { Timestamp } from "../vfs/index.ts";

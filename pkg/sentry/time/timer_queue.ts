@@ -1,4 +1,4 @@
-import { stateType, type LoadContext } from "../../state/index.ts";
+import { type LoadContext, stateType } from "../../state/index.ts";
 
 /** Hears of a timer's expiration; an object of a named class. */
 export interface TimerListener {

@@ -168,7 +168,15 @@ export class Mount {
 
 /** A tree of mounts that a set of tasks sees: mount_namespaces(7). */
 export class MountNamespace {
-  static readonly stateType = stateType("vfs.MountNamespace", ["root", "refs", "mountCount", "owner", "ino", "changeQueue", "changes"]);
+  static readonly stateType = stateType("vfs.MountNamespace", [
+    "root",
+    "refs",
+    "mountCount",
+    "owner",
+    "ino",
+    "changeQueue",
+    "changes",
+  ]);
   /** The root mount's root. */
   root: VirtualDentry;
   refs = 1;

@@ -1,7 +1,7 @@
 import { MS_RDONLY } from "../../abi/linux/fs.ts";
 import { STATX_ATTR_MOUNT_ROOT } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
-import { stateType, setFields } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import type { Credentials, UserNamespace } from "../kernel/auth/index.ts";
 import type { Task } from "../kernel/task.ts";
 import { AnonFilesystem } from "./anon_fs.ts";

@@ -461,3 +461,68 @@ TEST(condition_variables_pass_turns)
 		EQ(pthread_join(t[i], 0), 0);
 	EQ(total, 1500);
 }
+
+static unsigned pi_cond, pi_lock;
+static volatile int pi_served;
+static void *wait_requeue(void *arg)
+{
+	long r = futex(&pi_cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, 0, &pi_lock, 0);
+	if (r == 0 && (__atomic_load_n(&pi_lock, __ATOMIC_SEQ_CST) & FUTEX_TID_MASK) == (unsigned)syscall(SYS_gettid))
+		pi_served++;
+	futex(&pi_lock, FUTEX_UNLOCK_PI_PRIVATE, 0, 0, 0, 0);
+	return (void *)r;
+}
+
+static void wait_until_asleep(int n)
+{
+	/* Nothing tells how many wait; a comparison that fails is no way to ask either. */
+	usleep(50000 * n);
+}
+
+TEST(requeue_pi_gives_the_lock_to_one_at_a_time)
+{
+	pthread_t t[3];
+	void *r;
+	for (int i = 0; i < 3; i++)
+		EQ(pthread_create(&t[i], 0, wait_requeue, 0), 0);
+	wait_until_asleep(1);
+	/* Ordinary wakes and requeues do not mix with it. */
+	ERR(EINVAL, futex(&pi_cond, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0));
+	ERR(EINVAL, futex(&pi_cond, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)1, &word2, 0));
+	/* Another target than the waiters named. */
+	ERR(EINVAL, futex(&pi_cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, &word2, 0));
+	ERR(EAGAIN, futex(&pi_cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, &pi_lock, 1));
+	ERR(EINVAL, futex(&pi_cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 2, (void *)1, &pi_lock, 0));
+	ERR(EINVAL, futex(&pi_cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)1, &pi_cond, 0));
+	OK(futex(&pi_lock, FUTEX_LOCK_PI_PRIVATE, 0, 0, 0, 0));
+	EQ(futex(&pi_cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)100, &pi_lock, 0), 3);
+	wait_until_asleep(1);
+	EQ(pi_served, 0);
+	OK(futex(&pi_lock, FUTEX_UNLOCK_PI_PRIVATE, 0, 0, 0, 0));
+	for (int i = 0; i < 3; i++) {
+		EQ(pthread_join(t[i], &r), 0);
+		EQ((long)r, 0);
+	}
+	EQ(pi_served, 3);
+	EQ(pi_lock & FUTEX_TID_MASK, 0);
+}
+
+TEST(requeue_pi_of_a_free_lock_wakes_the_first)
+{
+	pthread_t t;
+	void *r;
+	struct timespec soon;
+	EQ(futex(&pi_cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, 0, &pi_lock, 0), 0);
+	EQ(pthread_create(&t, 0, wait_requeue, 0), 0);
+	wait_until_asleep(1);
+	EQ(futex(&pi_cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, 0, &pi_lock, 0), 1);
+	EQ(pthread_join(t, &r), 0);
+	EQ((long)r, 0);
+	EQ(pi_lock & FUTEX_TID_MASK, 0);
+	soon = in_ms(CLOCK_MONOTONIC, 20);
+	ERR(ETIMEDOUT, futex(&pi_cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, &soon, &pi_lock, 0));
+	soon = in_ms(CLOCK_REALTIME, 20);
+	ERR(ETIMEDOUT, futex(&pi_cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE | FUTEX_CLOCK_REALTIME, 0, &soon, &pi_lock, 0));
+	ERR(EAGAIN, futex(&pi_cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 1, 0, &pi_lock, 0));
+	ERR(EINVAL, futex(&pi_cond, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, 0, &pi_cond, 0));
+}

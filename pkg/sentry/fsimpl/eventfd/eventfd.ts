@@ -2,7 +2,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import { EFD_NONBLOCK } from "../../../abi/linux/eventfd.ts";
 import { O_RDWR } from "../../../abi/linux/file.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { stateType, setFields } from "../../../state/index.ts";
+import { setFields, stateType } from "../../../state/index.ts";
 import { type Entry, EventErr, Queue, ReadableEvents, WritableEvents } from "../../../waiter/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { FileDescription, type VirtualDentry } from "../../vfs/index.ts";

@@ -1,5 +1,4 @@
-import { type StateType, setFields } from "../../../state/index.ts";
-import { stateType } from "../../../state/index.ts";
+import { type StateType, setFields, stateType } from "../../../state/index.ts";
 import { Filesystem, type Statfs, Timestamp } from "../../vfs/index.ts";
 
 /** A filesystem whose files exist in the kernel's head: proc, sysfs and their like. */

@@ -1,7 +1,7 @@
 import { MS_RDONLY, OVERLAYFS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
 import { S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { stateType, setFields } from "../../../state/index.ts";
+import { setFields, stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
   type Dentry,

@@ -1,6 +1,6 @@
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/futex.ts";
-import { stateType, setFields } from "../../../state/index.ts";
+import { setFields, stateType } from "../../../state/index.ts";
 import { SharedKey } from "../../mm/index.ts";
 import { TASK_SIZE_MAX, type Task } from "../task.ts";
 import { walkRobustList } from "./robust.ts";
@@ -95,7 +95,7 @@ export class FutexManager {
     for (let w = b.head; w !== null; ) {
       const next: Waiter | null = w.next;
       if (w.object === k.object && w.offset === k.offset) {
-        if (w.pi) return -EINVAL;
+        if (w.pi || w.requeueObject !== null) return -EINVAL;
         if ((w.bitset & bitset) !== 0) {
           b.remove(w);
           w.task.wake();
@@ -145,7 +145,7 @@ export class FutexManager {
     for (let w = b1.head; w !== null && done < nWake + nRequeue; ) {
       const next: Waiter | null = w === last ? null : w.next;
       if (w.object === k1.object && w.offset === k1.offset) {
-        if (w.pi) return -EINVAL;
+        if (w.pi || w.requeueObject !== null) return -EINVAL;
         if (++done <= nWake) {
           b1.remove(w);
           w.task.wake();
@@ -222,10 +222,15 @@ export class FutexManager {
    * has the lock, -ESRCH when the owner does not exist, -EAGAIN when `tryOnly` and taken, -EINVAL when the word and the waiters disagree, -EFAULT.
    */
   lockPI(t: Task, w: Waiter, addr: number, isPrivate: boolean, tryOnly: boolean): number {
-    const k = this.key1;
-    const r = this.getKey(t, addr, isPrivate, k);
-    if (r < 0) return r;
-    const self = t.tid;
+    const r = this.getKey(t, addr, isPrivate, this.key1);
+    return r < 0 ? r : this.lockPIFor(t, w, this.key1, addr, addr, tryOnly);
+  }
+
+  /**
+   * As lockPI, for the task of `w`, on the word with the key `k`: at `addr` in the memory of `t`, at `ownAddr` in that of the waiter.
+   */
+  lockPIFor(t: Task, w: Waiter, k: SharedKey, addr: number, ownAddr: number, tryOnly: boolean): number {
+    const self = w.task.tid;
     for (let i = 0; i < MAX_TRIES; i++) {
       const cur = t.mm.loadU32(addr);
       if (cur < 0) return cur;
@@ -246,7 +251,7 @@ export class FutexManager {
         if (was < 0) return was;
         if (was !== cur) continue;
       }
-      const owner = t.pidNamespace.tasks.get(ownerTID) ?? null;
+      const owner = w.task.pidNamespace.tasks.get(ownerTID) ?? null;
       if (first !== null) {
         if (ownerTID !== 0 && first.owner !== owner) return -EINVAL;
       } else if (owner === null) {
@@ -260,12 +265,76 @@ export class FutexManager {
       w.bitset = linux.FUTEX_BITSET_MATCH_ANY;
       w.pi = true;
       w.owner = first !== null ? first.owner : owner;
-      w.addr = addr;
+      w.addr = ownAddr;
       this.bucketOf(k).append(w);
       this.piWaiters++;
       return 0;
     }
     return -EAGAIN;
+  }
+
+  /** FUTEX_WAIT_REQUEUE_PI up to the point of blocking: as waitPrepare, for a waiter that will be moved to addr2. */
+  waitRequeuePrepare(t: Task, w: Waiter, addr: number, isPrivate: boolean, val: number, addr2: number): number {
+    if (addr === addr2) return -EINVAL;
+    const k2 = this.key2;
+    let r = this.getKey(t, addr2, isPrivate, k2);
+    if (r < 0) return r;
+    r = this.getKey(t, addr, isPrivate, this.key1);
+    if (r < 0) return r;
+    if (this.key1.object === k2.object && this.key1.offset === k2.offset) return -EINVAL;
+    r = this.waitPrepare(t, w, addr, isPrivate, val, linux.FUTEX_BITSET_MATCH_ANY);
+    if (r < 0) return r;
+    w.requeueObject = k2.object;
+    w.requeueOffset = k2.offset;
+    w.requeueAddr = addr2;
+    return 0;
+  }
+
+  /**
+   * FUTEX_CMP_REQUEUE_PI: gives the PI word at addr2 to the longest waiter of addr if it is free; that one and up to nRequeue others wait for
+   * addr2 then. Returns how many were woken or moved; -EAGAIN when the word has another value than `cmp`, or the owner of addr2 is exiting.
+   */
+  requeuePI(
+    t: Task,
+    addr: number,
+    isPrivate: boolean,
+    nWake: number,
+    nRequeue: number,
+    addr2: number,
+    cmp: number,
+  ): number {
+    if (nWake < 0 || nRequeue < 0 || addr === addr2 || nWake !== 1) return -EINVAL;
+    const k1 = this.key1;
+    const k2 = this.key2;
+    let r = this.getKey(t, addr, isPrivate, k1);
+    if (r < 0) return r;
+    r = this.getKey(t, addr2, isPrivate, k2);
+    if (r < 0) return r;
+    if (k1.object === k2.object && k1.offset === k2.offset) return -EINVAL;
+    const cur = t.mm.loadU32(addr);
+    if (cur < 0) return cur;
+    if (cur !== cmp) return -EAGAIN;
+    const b = this.bucketOf(k1);
+    let done = 0;
+    for (let w = b.head; w !== null && done < nWake + nRequeue; ) {
+      const next: Waiter | null = w.next;
+      if (w.object === k1.object && w.offset === k1.offset) {
+        if (w.pi || w.requeueObject !== k2.object || w.requeueOffset !== k2.offset) return -EINVAL;
+        b.remove(w);
+        r = this.lockPIFor(t, w, k2, addr2, w.requeueAddr, false);
+        if (r < 0) {
+          // It goes on waiting where it was.
+          w.object = k1.object;
+          w.offset = k1.offset;
+          b.insertBefore(w, next);
+          return r;
+        }
+        done++;
+        if (r === 1) w.task.wake();
+      }
+      w = next;
+    }
+    return done;
   }
 
   /** FUTEX_UNLOCK_PI: 0, -EPERM when the task does not own the word, -EAGAIN, -EFAULT, -EINVAL. */

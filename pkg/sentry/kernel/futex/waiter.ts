@@ -15,6 +15,9 @@ export class Waiter {
     "pi",
     "owner",
     "addr",
+    "requeueObject",
+    "requeueOffset",
+    "requeueAddr",
   ]);
   readonly task: Task;
   /** The key: a memory manager and an address for private futexes, a mappable object and an offset for shared ones. */
@@ -32,6 +35,10 @@ export class Waiter {
   owner: Task | null = null;
   /** For `pi`: address of the word in the waiter's memory, to store the new owner. */
   addr = 0;
+  /** In FUTEX_WAIT_REQUEUE_PI: key and address of the word that FUTEX_CMP_REQUEUE_PI makes it wait for; null otherwise. */
+  requeueObject: object | null = null;
+  requeueOffset = 0;
+  requeueAddr = 0;
 
   constructor(task: Task) {
     this.task = task;
@@ -52,6 +59,20 @@ export class Bucket {
     if (this.tail === null) this.head = w;
     else this.tail.next = w;
     this.tail = w;
+  }
+
+  /** Puts a waiter whose key is set in front of another of this bucket; null: at the end. */
+  insertBefore(w: Waiter, next: Waiter | null): void {
+    if (next === null) {
+      this.append(w);
+      return;
+    }
+    w.bucket = this;
+    w.prev = next.prev;
+    w.next = next;
+    if (next.prev === null) this.head = w;
+    else next.prev.next = w;
+    next.prev = w;
   }
 
   /** Takes a waiter out. */

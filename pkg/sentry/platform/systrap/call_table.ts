@@ -25,7 +25,11 @@ const ENTRY_SLOW_RETURNED = 47;
  * table, only the sentry writes it; what the sentry believes about sites is its own copy.
  */
 export class CallTable {
-  static readonly stateType = stateType("systrap.CallTable", [], ["bytes", "view", "trampoline", "sites", "returns", "numbers"]);
+  static readonly stateType = stateType(
+    "systrap.CallTable",
+    [],
+    ["bytes", "view", "trampoline", "sites", "returns", "numbers"],
+  );
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly trampoline: number;

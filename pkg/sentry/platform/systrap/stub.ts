@@ -153,7 +153,19 @@ export class StubImage {
   static readonly stateType = stateType(
     "systrap.StubImage",
     [],
-    ["bytes", "commandIP", "eventIP", "trampIP", "checkIP", "waitIP", "sleptIP", "slowIP", "endIP", "secondProgram", "guestFprog"],
+    [
+      "bytes",
+      "commandIP",
+      "eventIP",
+      "trampIP",
+      "checkIP",
+      "waitIP",
+      "sleptIP",
+      "slowIP",
+      "endIP",
+      "secondProgram",
+      "guestFprog",
+    ],
   );
   /** The ELF file. */
   readonly bytes: Uint8Array;

@@ -232,13 +232,7 @@ export class Subprocess implements AddressSpace, FDListener {
 
   /** Stops the sentry rather than let a wrong range reach the stub's own pages. */
   checkRange(addr: number, length: number): void {
-    if (
-      addr < MIN_ADDRESS ||
-      length <= 0 ||
-      addr + length > STUB_BASE ||
-      addr % 4096 !== 0 ||
-      length % 4096 !== 0
-    ) {
+    if (addr < MIN_ADDRESS || length <= 0 || addr + length > STUB_BASE || addr % 4096 !== 0 || length % 4096 !== 0) {
       throw new Error(`systrap: bad range ${addr.toString(16)}+${length.toString(16)}`);
     }
   }

@@ -3,7 +3,7 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File } from "../../memmap/index.ts";
-import type { AddressSpace, ContextOwner, FDListener, Platform } from "../platform.ts";
+import type { AddressSpace, ContextOwner, FDListener, Platform, Vdso } from "../platform.ts";
 import type { SystrapContext } from "./context.ts";
 import type { SystrapNative } from "./native.ts";
 import {
@@ -28,6 +28,7 @@ import {
   StubImage,
 } from "./stub.ts";
 import { Subprocess } from "./subprocess.ts";
+import { vdsoChecksum } from "./vdso.ts";
 
 const SYS_munmap = 11;
 const EPOLLIN = 1;
@@ -156,7 +157,7 @@ export class SystrapPlatform implements Platform {
   readonly name: string = "systrap";
   readonly minUserAddress: number = MIN_ADDRESS;
   readonly maxUserAddress: number = STUB_BASE;
-  vdso: { readonly vvarStart: number; readonly start: number; readonly end: number } | null = null;
+  vdso: Vdso | null = null;
   readonly native: SystrapNative;
   readonly image: StubImage;
   readonly log: PlatformLog;
@@ -408,7 +409,8 @@ export class SystrapPlatform implements Platform {
       const start = Number.parseInt(m[1] ?? "0", 16);
       const end = Number.parseInt(m[2] ?? "0", 16);
       if (m[3] === "[vvar]" && vvarStart === 0) vvarStart = start;
-      if (m[3] === "[vdso]") this.vdso = { vvarStart: vvarStart || start, start, end };
+      if (m[3] === "[vdso]")
+        this.vdso = { vvarStart: vvarStart || start, start, end, checksum: vdsoChecksum(end - start) };
       if (m[3] === "[stack]") encodeOp(source.area, (ops++ * OP_SIZE) / 4, [SYS_munmap, start, end - start]);
     }
     encodeOp(source.area, (ops * OP_SIZE) / 4, OP_REPORT);

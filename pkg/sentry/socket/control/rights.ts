@@ -1,4 +1,4 @@
-import { stateType, setFields } from "../../../state/index.ts";
+import { setFields, stateType } from "../../../state/index.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 
 /** Descriptors that all messages on their way may hold together. */

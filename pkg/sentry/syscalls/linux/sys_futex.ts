@@ -2,7 +2,7 @@ import { CAP_SYS_PTRACE } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/futex.ts";
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from "../../../abi/linux/time.ts";
-import { stateType, type LoadContext, setFields } from "../../../state/index.ts";
+import { type LoadContext, setFields, stateType } from "../../../state/index.ts";
 import { Waiter } from "../../kernel/futex/index.ts";
 import {
   type SyscallArguments,
@@ -153,6 +153,40 @@ function* blockOnPI(t: Task, addr: number, isPrivate: boolean, d: FutexDeadline,
   }
 }
 
+/** FUTEX_WAIT_REQUEUE_PI. */
+function waitRequeuePI(
+  t: Task,
+  addr: number,
+  isPrivate: boolean,
+  val: number,
+  addr2: number,
+  d: FutexDeadline,
+): SyscallResult {
+  const futexes = t.kernel.futexes;
+  const w = futexes.waiterOf(t);
+  const r = futexes.waitRequeuePrepare(t, w, addr, isPrivate, val, addr2);
+  return r < 0 ? r : blockOnRequeue(t, w, d);
+}
+
+function* blockOnRequeue(t: Task, w: Waiter, d: FutexDeadline): SyscallGenerator {
+  const k = t.kernel;
+  const waker = d.realtime ? new ClockSetWaker(t) : null;
+  if (waker !== null) k.timekeeper.listeners.add(waker);
+  try {
+    for (;;) {
+      const why = yield t.block(d.now(t));
+      if (w.bucket === null) return 0;
+      if (why === WAKE_TIMEOUT) return -errno.ETIMEDOUT;
+      // Once it was moved the call cannot begin again: the word has changed.
+      if (why === WAKE_INTERRUPT) return w.pi ? -errno.EAGAIN : -errno.ERESTARTNOINTR;
+    }
+  } finally {
+    if (waker !== null) k.timekeeper.listeners.delete(waker);
+    k.futexes.dequeue(w);
+    w.requeueObject = null;
+  }
+}
+
 /** Whether a command takes a timeout. */
 function hasTimeout(cmd: number): boolean {
   return (
@@ -162,6 +196,11 @@ function hasTimeout(cmd: number): boolean {
     cmd === linux.FUTEX_LOCK_PI2 ||
     cmd === linux.FUTEX_WAIT_REQUEUE_PI
   );
+}
+
+/** Whether a command knows FUTEX_CLOCK_REALTIME. */
+function mayUseRealtime(cmd: number): boolean {
+  return cmd === linux.FUTEX_WAIT_BITSET || cmd === linux.FUTEX_LOCK_PI2 || cmd === linux.FUTEX_WAIT_REQUEUE_PI;
 }
 
 /** futex(2). */
@@ -181,7 +220,7 @@ export function futex(t: Task, args: SyscallArguments): SyscallResult {
     if (typeof r === "number") return r;
     d = r;
   }
-  if (realtime && cmd !== linux.FUTEX_WAIT_BITSET && cmd !== linux.FUTEX_LOCK_PI2) return -errno.ENOSYS;
+  if (realtime && !mayUseRealtime(cmd)) return -errno.ENOSYS;
   const futexes = t.kernel.futexes;
   // Where the timeout pointer is a second count.
   const val2 = args.i32(3);
@@ -200,6 +239,10 @@ export function futex(t: Task, args: SyscallArguments): SyscallResult {
       return futexes.requeue(t, addr, isPrivate, val | 0, val2, addr2, isPrivate, val3);
     case linux.FUTEX_WAKE_OP:
       return futexes.wakeOp(t, addr, isPrivate, val | 0, addr2, val2, val3);
+    case linux.FUTEX_WAIT_REQUEUE_PI:
+      return waitRequeuePI(t, addr, isPrivate, val, addr2, d);
+    case linux.FUTEX_CMP_REQUEUE_PI:
+      return futexes.requeuePI(t, addr, isPrivate, val | 0, val2, addr2, val3);
     case linux.FUTEX_LOCK_PI:
     case linux.FUTEX_LOCK_PI2:
       return lockPI(t, addr, isPrivate, d);

@@ -15,7 +15,7 @@ import {
 import { RLIMIT_NOFILE } from "../../../abi/linux/rlimit.ts";
 import { NSEC_PER_MSEC, NSEC_PER_SEC } from "../../../abi/linux/time.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { stateType, type LoadContext, setFields } from "../../../state/index.ts";
+import { type LoadContext, setFields, stateType } from "../../../state/index.ts";
 import { Entry } from "../../../waiter/index.ts";
 import {
   type SyscallArguments,

@@ -2,7 +2,7 @@ import { CAP_SYS_TIME } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/time.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { stateType, type LoadContext, setFields } from "../../../state/index.ts";
+import { type LoadContext, setFields, stateType } from "../../../state/index.ts";
 import {
   type SyscallArguments,
   type SyscallGenerator,

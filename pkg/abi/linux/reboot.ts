@@ -20,7 +20,7 @@ export const SYSLOG_ACTION_CONSOLE_LEVEL = 8;
 export const SYSLOG_ACTION_SIZE_UNREAD = 9;
 export const SYSLOG_ACTION_SIZE_BUFFER = 10;
 /** Size of the log, of which nothing is used. */
-export const LOG_BUF_LEN = 262144;
+export const LOG_BUF_LEN = 131072;
 
 export const SWAP_FLAGS_VALID = 0x7ffff;
 

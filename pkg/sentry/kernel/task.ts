@@ -424,7 +424,7 @@ export class Task implements ContextOwner, EventListener {
    */
   block(deadline: number): BlockRequest {
     this.blockKind = BLOCK_INTERRUPTIBLE;
-    this.request.deadline = deadline < this.deadlineCap ? deadline : this.deadlineCap;
+    this.request.deadline = Math.min(deadline, this.deadlineCap);
     return this.request;
   }
 

@@ -10,4 +10,4 @@ export { FOREVER, SocketOptions } from "./options.ts";
 export { PIDRef } from "./pid_ref.ts";
 export { PeerCredentials, Socket } from "./socket.ts";
 export { getSocketOption, setSocketOption } from "./sockopt.ts";
-export { type SocketProvider, SocketSystem, socketSystem } from "./system.ts";
+export { type SocketProvider, SocketSystem, socketSystem, unixSockets } from "./system.ts";

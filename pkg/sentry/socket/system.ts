@@ -11,7 +11,7 @@ import { NetworkNamespace } from "./namespace.ts";
 import { PIDRef } from "./pid_ref.ts";
 import type { Socket } from "./socket.ts";
 import { UnixProvider } from "./unix/provider.ts";
-import { Collector, type Packet } from "./unix/transport/index.ts";
+import { Collector, type Packet, unixSocketTable } from "./unix/transport/index.ts";
 
 /** Sockets a kernel has room for; then ENFILE. */
 const MAX_SOCKETS = 32768;
@@ -50,7 +50,7 @@ export class SocketSystem {
   /** Free messages and packets. */
   readonly messages: Message[] = [];
   readonly packets: Packet[] = [];
-  readonly rights: RightsAccounting = new RightsAccounting();
+  readonly rights: RightsAccounting;
   readonly collector: Collector;
   readonly pidRefs: WeakMap<ThreadGroup, PIDRef> = new WeakMap();
 
@@ -58,6 +58,7 @@ export class SocketSystem {
     this.kernel = kernel;
     this.fs = new SockFS(kernel.vfs);
     this.rootNamespace = new NetworkNamespace(kernel.rootUserNamespace, kernel.newNamespaceInode());
+    this.rights = new RightsAccounting(kernel);
     this.collector = new Collector(this);
     this.register(AF_UNIX, new UnixProvider(this));
   }
@@ -125,4 +126,9 @@ export class SocketSystem {
 export function socketSystem(k: Kernel): SocketSystem {
   if (k.sockets === null) k.sockets = new SocketSystem(k);
   return k.sockets;
+}
+
+/** /proc/net/unix; a byte string. */
+export function unixSockets(k: Kernel): string {
+  return unixSocketTable(socketSystem(k).rootNamespace.unix);
 }

@@ -33,6 +33,7 @@ import * as fsimplPipefsPipeFd from "../fsimpl/pipefs/pipe_fd.ts";
 import * as fsimplPipefsPipefs from "../fsimpl/pipefs/pipefs.ts";
 import * as fsimplProcFilesystem from "../fsimpl/proc/filesystem.ts";
 import * as fsimplProcIdMap from "../fsimpl/proc/id_map.ts";
+import * as fsimplProcNet from "../fsimpl/proc/net.ts";
 import * as fsimplProcRoot from "../fsimpl/proc/root.ts";
 import * as fsimplProcSysctl from "../fsimpl/proc/sysctl.ts";
 import * as fsimplProcSystemText from "../fsimpl/proc/system_text.ts";
@@ -194,6 +195,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplProcFilesystem.ProcFilesystem,
   fsimplProcFilesystem.ProcType,
   fsimplProcIdMap.IDMapFile,
+  fsimplProcNet.UnixSocketsFile,
   fsimplProcRoot.RootDirectory,
   fsimplProcRoot.SelfSymlink,
   fsimplProcSysctl.LiveSysctl,

@@ -1,7 +1,9 @@
-import { StaticDirectory, StaticFile } from "../kernfs/index.ts";
+import { stateType } from "../../../state/index.ts";
+import { unixSockets } from "../../socket/index.ts";
+import { DynamicBytesInode, StaticDirectory, StaticFile } from "../kernfs/index.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 
-/** What /proc/[pid]/net shows of a network without sockets or interfaces other than loopback. */
+/** What /proc/[pid]/net shows of a network without internet sockets or interfaces other than loopback. */
 const FILES: { readonly [name: string]: string } = {
   arp: "IP address       HW type     Flags       HW address            Mask     Device\n",
   dev:
@@ -24,12 +26,21 @@ const FILES: { readonly [name: string]: string } = {
   tcp6: "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
   udp: "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops             \n",
   udp6: "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
-  unix: "Num       RefCount Protocol Flags    Type St Inode Path\n",
 };
+
+/** /proc/net/unix. */
+export class UnixSocketsFile extends DynamicBytesInode {
+  static override readonly stateType = stateType("proc.UnixSocketsFile", []);
+
+  override generate(): string {
+    return unixSockets((this.fs as ProcFilesystem).kernel);
+  }
+}
 
 /** /proc/[pid]/net. */
 export function buildNet(fs: ProcFilesystem): StaticDirectory {
   const d = new StaticDirectory(fs, 0o555);
   for (const name of Object.keys(FILES)) d.add(name, new StaticFile(fs, FILES[name] ?? ""));
+  d.add("unix", new UnixSocketsFile(fs));
   return d;
 }

@@ -142,7 +142,7 @@ const CONSTANTS: { readonly [dir: string]: { readonly [name: string]: string } }
     tcp_wmem: "4096\t16384\t4194304",
   },
   "net/ipv6": { bindv6only: "0" },
-  "net/unix": { max_dgram_qlen: "512" },
+  "net/unix": { max_dgram_qlen: "10" },
 };
 
 /** Names of files that show, and some of them change, state of the kernel. */

@@ -1,12 +1,21 @@
 import { setFields, stateType } from "../../../state/index.ts";
+import type { Job, Kernel } from "../../kernel/kernel.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 
 /** Descriptors that all messages on their way may hold together. */
 export const MAX_IN_FLIGHT = 262144;
 
+/** Messages whose descriptors are released in one go. */
+const DROPS_PER_TURN = 64;
+
 /** Counts descriptors in messages on their way, and lets go of those that nobody received. */
-export class RightsAccounting {
-  static readonly stateType = stateType("control.RightsAccounting", ["users", "total"], ["dropped", "dropping"]);
+export class RightsAccounting implements Job {
+  static readonly stateType = stateType(
+    "control.RightsAccounting",
+    ["kernel", "users", "total"],
+    ["dropped", "dropping", "scheduled"],
+  );
+  readonly kernel: Kernel;
   /** Descriptors in flight by sender (kernel uid). */
   readonly users: Map<number, number> = new Map();
   /** Of all senders. */
@@ -14,9 +23,15 @@ export class RightsAccounting {
   /** Rights to be released. */
   readonly dropped: SCMRights[] = [];
   dropping = false;
+  scheduled = false;
 
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  /** Jobs are done before a kernel is saved. */
   afterLoad(): void {
-    setFields<RightsAccounting>(this, { dropped: [], dropping: false });
+    setFields<RightsAccounting>(this, { dropped: [], dropping: false, scheduled: false });
   }
 
   /** How many descriptors a user has in flight. */
@@ -34,19 +49,36 @@ export class RightsAccounting {
 
   /**
    * Drops the references of rights. The last reference on a socket lets go of the rights in its queue, and so on: that is done one
-   * after the other, since a guest can make such chains as long as it likes.
+   * after the other, and what is too much for one call goes on between turns of the loop, since a guest can make such chains long.
    */
   drop(r: SCMRights): void {
     this.dropped.push(r);
-    if (this.dropping) return;
+    if (!this.dropping) this.work();
+  }
+
+  /** See Job. */
+  run(): boolean {
+    this.scheduled = false;
+    this.work();
+    return false;
+  }
+
+  /** Releases some of what was dropped. */
+  work(): void {
     this.dropping = true;
     try {
-      for (let next = this.dropped.pop(); next !== undefined; next = this.dropped.pop()) {
-        for (let i = next.files.length - 1; i >= 0; i--) next.files[i]?.decRef();
-        next.files.length = 0;
+      for (let left = DROPS_PER_TURN; left > 0; left--) {
+        const r = this.dropped.pop();
+        if (r === undefined) return;
+        for (let i = r.files.length - 1; i >= 0; i--) r.files[i]?.decRef();
+        r.files.length = 0;
       }
     } finally {
       this.dropping = false;
+    }
+    if (this.dropped.length > 0 && !this.scheduled) {
+      this.scheduled = true;
+      this.kernel.addJob(this);
     }
   }
 }

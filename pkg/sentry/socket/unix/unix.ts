@@ -84,6 +84,7 @@ export class UnixSocket extends Socket {
     ep.freePacket(p);
     ep.wakeSenders();
     if (accepted === null) return -errno.ECONNABORTED;
+    accepted.listener = null;
     return UnixSocket.create(t, flags, accepted);
   }
 

@@ -7,7 +7,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import { AT_FDCWD } from "../../../abi/linux/file.ts";
 import * as linux from "../../../abi/linux/reboot.ts";
 import { SIGHUP, SIGINT } from "../../../abi/linux/signal.ts";
-import { S_IFBLK, S_IFMT } from "../../../abi/linux/stat.ts";
+import { S_IFBLK, S_IFDIR, S_IFMT } from "../../../abi/linux/stat.ts";
 import type { SyscallArguments, SyscallGenerator, SyscallResult } from "../../kernel/syscalls.ts";
 import { WAKE_INTERRUPT } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
@@ -83,15 +83,13 @@ export function acct(t: Task, _args: SyscallArguments): number {
 export function swapon(t: Task, args: SyscallArguments): number {
   if ((args.u32(1) & ~linux.SWAP_FLAGS_VALID) !== 0) return -errno.EINVAL;
   if (!capable(t, caps.CAP_SYS_ADMIN)) return -errno.EPERM;
-  statPath(t, args.u64(0));
-  return -errno.EINVAL;
+  return (statPath(t, args.u64(0)) & S_IFMT) === S_IFDIR ? -errno.EISDIR : -errno.EINVAL;
 }
 
 /** swapoff(path). */
 export function swapoff(t: Task, args: SyscallArguments): number {
   if (!capable(t, caps.CAP_SYS_ADMIN)) return -errno.EPERM;
-  statPath(t, args.u64(0));
-  return -errno.EINVAL;
+  return (statPath(t, args.u64(0)) & S_IFMT) === S_IFDIR ? -errno.EISDIR : -errno.EINVAL;
 }
 
 /** The mode of what a path names; throws what looking it up throws. */

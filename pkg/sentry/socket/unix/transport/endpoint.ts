@@ -115,7 +115,7 @@ export class UnixEndpoint implements BoundEndpoint {
   abstractKey: string | null = null;
   /** The name in the filesystem; a reference is held. */
   place: VirtualDentry | null = null;
-  /** Where it waits or waited to be accepted. */
+  /** Where it waits to be accepted. */
   listener: UnixEndpoint | null = null;
   readonly packets: PacketQueue = new PacketQueue();
   /** Bytes in `packets`. */

@@ -5,6 +5,7 @@ import { AF_UNIX } from "../../../../abi/linux/socket.ts";
 import { stateType } from "../../../../state/index.ts";
 import type { Job } from "../../../kernel/kernel.ts";
 import type { Task } from "../../../kernel/task.ts";
+import { Timer, type TimerListener } from "../../../time/index.ts";
 import type { FileDescription } from "../../../vfs/index.ts";
 import { MAX_IN_FLIGHT, type SCMRights } from "../../control/rights.ts";
 import type { Message } from "../../message.ts";
@@ -15,6 +16,9 @@ import type { Packet } from "./packet.ts";
 
 /** Sockets in flight above which every further one asks for a collection. */
 const MANY_IN_FLIGHT = 16000;
+
+/** A collection is followed by a pause this many times as long. */
+const PAUSE_FACTOR = 20;
 
 /** A description of a unix socket, as the collector sees it. */
 export interface CollectedSocket extends FileDescription {
@@ -46,14 +50,21 @@ export class Vertex {
  * Finds unix sockets that are only referenced by messages in queues that nobody can read any more, because they are in such a cycle
  * themselves, and empties those queues. Runs between the turns of the loop, when a cycle may have come into being and sockets were closed.
  */
-export class Collector implements Job {
-  static readonly stateType = stateType("unix.Collector", ["system", "vertices", "maybeCyclic"], ["scheduled"]);
+export class Collector implements Job, TimerListener {
+  static readonly stateType = stateType(
+    "unix.Collector",
+    ["system", "vertices", "maybeCyclic", "timer"],
+    ["scheduled", "notBefore"],
+  );
   readonly system: SocketSystem;
   /** Unix sockets in flight. */
   readonly vertices: Map<FileDescription, Vertex> = new Map();
   /** A socket in flight has sockets in its own queue. */
   maybeCyclic = false;
   scheduled = false;
+  /** CLOCK_MONOTONIC ns before which none may begin: they get a small share of the loop's time. */
+  notBefore = 0;
+  readonly timer: Timer = new Timer(this);
 
   constructor(system: SocketSystem) {
     this.system = system;
@@ -62,6 +73,7 @@ export class Collector implements Job {
   /** Jobs are done before a kernel is saved. */
   afterLoad(): void {
     this.scheduled = false;
+    this.notBefore = 0;
   }
 
   /** Rights were queued at an endpoint. */
@@ -100,16 +112,28 @@ export class Collector implements Job {
     if (this.maybeCyclic && this.vertices.size > 0) this.schedule();
   }
 
+  /** Has a collection done soon. */
   schedule(): void {
     if (this.scheduled || !this.maybeCyclic) return;
     this.scheduled = true;
+    const k = this.system.kernel;
+    if (k.monotonicNow() >= this.notBefore) k.addJob(this);
+    else k.timers.addTimer(this.timer, this.notBefore);
+  }
+
+  /** See TimerListener. */
+  timerExpired(): void {
     this.system.kernel.addJob(this);
   }
 
   /** See Job. */
   run(): boolean {
+    const k = this.system.kernel;
     this.scheduled = false;
+    const start = k.monotonicNow();
     this.collect();
+    const end = k.monotonicNow();
+    this.notBefore = end + (end - start) * PAUSE_FACTOR;
     return false;
   }
 

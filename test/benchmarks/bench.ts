@@ -17,8 +17,8 @@ import { parseArgs } from "node:util";
 import { allLines, grownLines, type Line, type Workplace } from "./lines.ts";
 import { incrementalPSS } from "./memory.ts";
 import { writeLargeFile, writeProject } from "./project.ts";
-import { runCommand, type System, which } from "./systems.ts";
-import { figure, headLines, type Result, type Row, rowLine } from "./table.ts";
+import { cpuSeconds, runCommand, type System, which } from "./systems.ts";
+import { DISTURBED, figure, headLines, type Result, type Row, rowLine } from "./table.ts";
 
 const root = dirname(dirname(import.meta.dir));
 const LARGE_SIZE = 2 ** 30;
@@ -168,21 +168,29 @@ try {
     const errors: string[] = [];
     for (const line of lines) {
       const results: Record<string, Result> = {};
+      let disturbance = 0;
       for (const s of compared) {
+        const before = cpuSeconds();
+        const started = performance.now();
         const r = await measure(line, s, w, shared);
+        const seconds = (performance.now() - started) / 1000;
+        if (s.name === "host" && seconds > 0.1) {
+          const after = cpuSeconds();
+          disturbance = Math.max(0, after.all - before.all - (after.own - before.own)) / seconds;
+        }
         results[s.name] = r;
         if (r.value === null) {
           errors.push(`${line.name}, ${s.name}: ${r.error.trim().slice(0, 300)}`);
           if (s.name === "ours") failures++;
         }
       }
-      const row = { line, results };
+      const row = { line, results, disturbance };
       rows.push(row);
       console.log(rowLine(row));
     }
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     console.log(
-      `\nSmall lines: minimum of 5 runs; others: median unless one run is meant. * must, ** aim reached. ${seconds} s.`,
+      `\nSmall lines: minimum of 5 runs; others: median unless one run is meant. * must, ** aim reached; ? others kept ${DISTURBED} CPUs or more busy while the host was measured. ${seconds} s.`,
     );
     for (const e of errors) console.log(`no figure: ${e}`);
     if (options.json !== "") {
@@ -201,6 +209,7 @@ try {
               must: r.line.must,
               aim: r.line.aim,
               results: r.results,
+              disturbance: r.disturbance,
             })),
           },
           null,

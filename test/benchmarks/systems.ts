@@ -112,3 +112,20 @@ export function runCommand(argv: readonly string[], limit: number): Promise<Outc
     child.on("close", (status) => finish(status, took));
   });
 }
+
+/** USER_HZ, the unit of times in /proc. */
+const TICKS = 100;
+
+/** CPU seconds used since boot by anybody, and by this process and its ended descendants. */
+export function cpuSeconds(): { readonly all: number; readonly own: number } {
+  const fields = (readFileSync("/proc/stat", "latin1").split("\n")[0] ?? "").split(/\s+/).slice(1).map(Number);
+  // user nice system idle iowait irq softirq steal
+  const all = [0, 1, 2, 5, 6, 7].reduce((sum, i) => sum + (fields[i] ?? 0), 0);
+  const stat = readFileSync("/proc/self/stat", "latin1");
+  const own = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 15)
+    .reduce((sum, f) => sum + Number(f), 0);
+  return { all: all / TICKS, own: own / TICKS };
+}

@@ -15,7 +15,12 @@ export interface Result {
 export interface Row {
   readonly line: Line;
   readonly results: Readonly<Record<string, Result>>;
+  /** CPUs that others kept busy while the host's figure was taken. */
+  readonly disturbance: number;
 }
+
+/** From so many CPUs on a ratio to the host says little: it is too good. */
+export const DISTURBED = 0.25;
 
 /** The figure of some runs. */
 export function figure(runs: readonly number[], statistic: Statistic): number | null {
@@ -82,7 +87,16 @@ export function rowLine(row: Row): string {
     return v === null ? "" : `${digits(v)}x`;
   };
   const { must, aim } = row.line;
-  const mark = must === "" ? "" : meets(row, aim) ? " **" : meets(row, must) ? " * " : "   ";
+  const mark =
+    row.disturbance >= DISTURBED
+      ? " ? "
+      : must === ""
+        ? ""
+        : meets(row, aim)
+          ? " **"
+          : meets(row, must)
+            ? " * "
+            : "   ";
   return cells([
     row.line.name,
     show("host"),
@@ -91,6 +105,6 @@ export function rowLine(row: Row): string {
     x("gvisor", "host"),
     x("ours", "host"),
     x("ours", "gvisor"),
-    must === "" ? "" : `${must}/${aim}${mark}`,
+    must === "" ? mark : `${must}/${aim}${mark}`,
   ]).trimEnd();
 }

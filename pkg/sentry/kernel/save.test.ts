@@ -119,9 +119,13 @@ static void w_stopped(void) {
   CHECK(waitpid(p, &st, 0) == p && WEXITSTATUS(st) == 21);
 }
 static void w_compute(void) {
-  double x = 1; unsigned long h = 1469598103934665603ul;
-  for (unsigned long i = 0; i < 500000000ul; i++) { h = (h ^ (i & 255)) * 1099511628211ul; x = x * 1.0000001 + 1e-9; sh->compute[0] = i; }
-  sh->compute[1] = h; memcpy((void *)&sh->compute[2], &x, 8);
+  // The same again and again until the end: the result is known, and some pass is under way at the save.
+  for (int pass = 0; pass == 0 || sh->words[2] == 0; pass++) {
+    double x = 1; unsigned long h = 1469598103934665603ul;
+    for (unsigned long i = 0; i < 100000000ul; i++) { h = (h ^ (i & 255)) * 1099511628211ul; x = x * 1.0000001 + 1e-9; }
+    if (pass == 0) { sh->compute[1] = h; memcpy((void *)&sh->compute[2], &x, 8); }
+    CHECK(sh->compute[1] == h && memcmp((void *)&sh->compute[2], &x, 8) == 0);
+  }
 }
 static void w_memory(void) {
   char *heap = malloc(1 << 20); for (int i = 0; i < 1 << 20; i++) heap[i] = i * 7;
@@ -251,7 +255,6 @@ int main(int argc, char **argv) {
     sh->pids[i] = p;
   }
   usleep(400000);
-  unsigned long c0 = sh->compute[0];
   write(1, "ready\n", 6);
   usleep(300000);
   CHECK(write(data[1], "A", 1) == 1);
@@ -264,12 +267,15 @@ int main(int argc, char **argv) {
   static char b[200000];
   for (int d = 0; d < 200000;) { int n = read(full[0], b + d, 200000 - d); CHECK(n > 0); d += n; }
   for (int i = 0; i < 200000; i++) CHECK(b[i] == i % 127);
+  sh->words[2] = 1;
   for (int i = 0; i < N; i++) {
     int st = -1;
     CHECK(waitpid(sh->pids[i], &st, 0) == sh->pids[i]);
     dprintf(1, "%s %x\n", names[i], st);
   }
-  CHECK(sh->compute[0] > c0 && sh->page[8] == 'M' && getpid() == 1 && cow[1] == 0);
+  CHECK(sh->page[8] == 'M');
+  CHECK(getpid() == 1);
+  CHECK(cow[0] == 'p' && cow[1] == 0);
   dprintf(1, "compute %lx %lx\n", sh->compute[1], sh->compute[2]);
   return 0;
 }
@@ -382,9 +388,10 @@ test("a busy kernel moves from sandbox to sandbox", () => {
       () => (last ? stopLoadGuest(s.kernel) : move(s.kernel)),
     );
     const r = s.run();
+    const warnings = s.log.warnings.filter((w) => !w.includes("is not implemented"));
     s.destroy();
     if (j.error !== null) throw j.error;
-    expect(s.log.warnings.filter((w) => !w.includes("is not implemented"))).toEqual([]);
+    expect(warnings).toEqual([]);
     if (last) expect(r).toEqual({ status: 0, output: "started\nfailed 0\n" });
   }
 }, 60_000);

@@ -6,7 +6,7 @@ import type { FileDescription } from "../vfs/index.ts";
 import type { SCMRights } from "./control/index.ts";
 import type { PIDRef } from "./pid_ref.ts";
 
-const NO_CONTROL = new Uint8Array(0) as Readonly<Uint8Array> as Uint8Array;
+const NO_CONTROL: Readonly<Uint8Array> = new Uint8Array(0);
 
 /**
  * What a send or receive carries beside its data, and how it stands: one per call, from SocketSystem.takeMessage. A call that has to wait

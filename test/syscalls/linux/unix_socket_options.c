@@ -305,3 +305,71 @@ TEST(cookies_differ)
 	l = 7;
 	ERR(EINVAL, getsockopt(fd, SOL_SOCKET, SO_COOKIE, &a, &l));
 }
+
+/* Options of Linux 6.16 and 6.17. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+#define SO_INQ_UNIX 84
+
+TEST(rights_can_be_refused)
+{
+	int p[2];
+	char ctl[CMSG_SPACE(4)] = {0};
+	struct iovec v = {"x", 1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof ctl};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(4);
+	for (int t = SOCK_STREAM; t <= SOCK_SEQPACKET; t += t == SOCK_DGRAM ? 3 : 1) {
+		OK(socketpair(AF_UNIX, t, 0, p));
+		if (set(p[1], SO_PASSRIGHTS, 0) < 0 && errno == ENOPROTOOPT)
+			SKIP("no SO_PASSRIGHTS");
+		EQ(get(p[1], SO_PASSRIGHTS), 0);
+		EQ(get(p[0], SO_PASSRIGHTS), 1);
+		ERR(EPERM, sendmsg(p[0], &m, 0));
+		OK(sendmsg(p[1], &m, 0));
+		OK(set(p[1], SO_PASSRIGHTS, 1));
+		OK(sendmsg(p[0], &m, 0));
+	}
+}
+
+TEST(what_is_left_to_read_is_told)
+{
+	int p[2];
+	char b[4];
+	long ctl[8];
+	struct iovec v = {b, 2};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof ctl};
+	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+	if (set(p[1], SO_INQ_UNIX, 1) < 0 && errno == ENOPROTOOPT)
+		SKIP("no SO_INQ");
+	OK(write(p[0], "abcde", 5));
+	OK(recvmsg(p[1], &m, 0));
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	CHECK(c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_INQ_UNIX && c->cmsg_len == CMSG_LEN(4));
+	EQ(*(int *)CMSG_DATA(c), 3);
+}
+
+TEST(a_peer_as_a_pidfd)
+{
+	int p[2], fd, s = sock(SOCK_STREAM);
+	socklen_t l = 4;
+	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, p));
+	ERR(ENODATA, getsockopt(s, SOL_SOCKET, 77, &fd, &l));
+	OK(getsockopt(p[0], SOL_SOCKET, 77, &fd, &l));
+	EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	EQ(syscall(SYS_pidfd_send_signal, fd, 0, 0, 0), 0);
+	int one = 1;
+	char b[4];
+	long ctl[16];
+	struct iovec v = {b, 2};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof ctl};
+	OK(setsockopt(p[1], SOL_SOCKET, 76, &one, 4));
+	OK(write(p[0], "x", 1));
+	OK(recvmsg(p[1], &m, 0));
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	CHECK(c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == 4 && c->cmsg_len == CMSG_LEN(4));
+	EQ(syscall(SYS_pidfd_send_signal, *(int *)CMSG_DATA(c), 0, 0, 0), 0);
+}

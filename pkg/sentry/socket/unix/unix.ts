@@ -50,6 +50,12 @@ export class UnixSocket extends Socket {
     return new UnixSocket(endpoint.system.fs.newPlace(t.creds, name), flags, endpoint);
   }
 
+  /** A descriptor was closed: perhaps the last one, of a socket that is in flight too. */
+  override flush(): number {
+    this.system.collector.descriptorClosed(this);
+    return 0;
+  }
+
   override release(): void {
     this.endpoint.release(false);
     super.release();

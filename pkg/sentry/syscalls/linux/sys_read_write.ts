@@ -24,7 +24,7 @@ import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import { Socket } from "../../socket/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { type FileDescription, removePrivileges } from "../../vfs/index.ts";
-import { readSocket, writeSocket } from "./sys_socket.ts";
+import { readSocket, writeSocket } from "./sys_sendmsg.ts";
 
 /** A transfer longer than this goes on in slices, so that other tasks are served between them. */
 export const SLICE = 256 * 1024;

@@ -30,6 +30,7 @@ import * as sysRusage from "./sys_rusage.ts";
 import * as sysSched from "./sys_sched.ts";
 import * as sysSeccomp from "./sys_seccomp.ts";
 import * as sysSem from "./sys_sem.ts";
+import * as sysSendmsg from "./sys_sendmsg.ts";
 import * as sysSetattr from "./sys_setattr.ts";
 import * as sysShm from "./sys_shm.ts";
 import * as sysSignal from "./sys_signal.ts";
@@ -92,10 +93,10 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_socket, "socket", sysSocket.socket],
   [nr.SYS_connect, "connect", sysSocket.connect],
   [nr.SYS_accept, "accept", sysSocket.accept],
-  [nr.SYS_sendto, "sendto", sysSocket.sendto],
-  [nr.SYS_recvfrom, "recvfrom", sysSocket.recvfrom],
-  [nr.SYS_sendmsg, "sendmsg", sysSocket.sendmsg],
-  [nr.SYS_recvmsg, "recvmsg", sysSocket.recvmsg],
+  [nr.SYS_sendto, "sendto", sysSendmsg.sendto],
+  [nr.SYS_recvfrom, "recvfrom", sysSendmsg.recvfrom],
+  [nr.SYS_sendmsg, "sendmsg", sysSendmsg.sendmsg],
+  [nr.SYS_recvmsg, "recvmsg", sysSendmsg.recvmsg],
   [nr.SYS_shutdown, "shutdown", sysSocket.shutdown],
   [nr.SYS_bind, "bind", sysSocket.bind],
   [nr.SYS_listen, "listen", sysSocket.listen],
@@ -303,11 +304,11 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_preadv, "preadv", sysReadWrite.preadv],
   [nr.SYS_pwritev, "pwritev", sysReadWrite.pwritev],
   [nr.SYS_rt_tgsigqueueinfo, "rt_tgsigqueueinfo", sysSignal.rtTgsigqueueinfo],
-  [nr.SYS_recvmmsg, "recvmmsg", sysSocket.recvmmsg],
+  [nr.SYS_recvmmsg, "recvmmsg", sysSendmsg.recvmmsg],
   [nr.SYS_prlimit64, "prlimit64", sysRlimit.prlimit64],
   [nr.SYS_clock_adjtime, "clock_adjtime", sysTime.clockAdjtime],
   [nr.SYS_syncfs, "syncfs", sysSync.syncfs],
-  [nr.SYS_sendmmsg, "sendmmsg", sysSocket.sendmmsg],
+  [nr.SYS_sendmmsg, "sendmmsg", sysSendmsg.sendmmsg],
   [nr.SYS_setns, "setns", sysThread.setns],
   [nr.SYS_getcpu, "getcpu", sysSched.getcpu],
   [nr.SYS_process_vm_readv, "process_vm_readv", sysProcessVM.processVMReadv],

@@ -112,6 +112,11 @@ export class Collector implements Job, TimerListener {
     if (this.maybeCyclic && this.vertices.size > 0) this.schedule();
   }
 
+  /** A descriptor of a socket is about to be closed. */
+  descriptorClosed(file: FileDescription): void {
+    if (this.maybeCyclic && this.vertices.has(file)) this.schedule();
+  }
+
   /** Has a collection done soon. */
   schedule(): void {
     if (this.scheduled || !this.maybeCyclic) return;

@@ -218,6 +218,20 @@ test("sockets that hold only each other are collected", () => {
   expect(w.system.bytes).toBe(0);
 });
 
+test("closing the last descriptor of a socket in flight is noticed", () => {
+  const w = new World();
+  const [a, b] = w.pair(SOCK_STREAM);
+  w.send(a, "1", MSG_DONTWAIT, [b]);
+  a.flush();
+  a.decRef();
+  w.runJobs();
+  expect(w.system.sockets).toBe(1);
+  b.flush();
+  b.decRef();
+  w.runJobs();
+  expect(w.system.sockets).toBe(0);
+});
+
 test("a socket that somebody can still receive is no garbage", () => {
   const w = new World();
   const [a, a2] = w.pair(SOCK_DGRAM);

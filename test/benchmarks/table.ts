@@ -88,7 +88,7 @@ export function rowLine(row: Row): string {
   };
   const { must, aim } = row.line;
   const mark =
-    row.disturbance >= DISTURBED
+    row.disturbance >= DISTURBED && !/ms|MB/.test(must)
       ? " ? "
       : must === ""
         ? ""

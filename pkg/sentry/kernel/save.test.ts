@@ -2,7 +2,9 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Subprocess } from "../platform/systrap/subprocess.ts";
 import {
+  CALLS_GUEST,
   compileGuest,
   GuestJob,
   LOAD_GUEST,
@@ -343,58 +345,73 @@ function after(k: Kernel, ready: () => boolean, act: () => void): GuestJob {
   return job.start();
 }
 
-test("a busy kernel can be saved at any moment, and goes on", () => {
-  const s = new TestSandbox();
-  const k = s.kernel;
-  s.startGuest(compileGuest(LOAD_GUEST));
-  let saves = 0;
-  const save = (): void => {
-    if (saves++ === 20) {
-      stopLoadGuest(k);
-      return;
-    }
-    saveTo(k, image);
-    k.unpause();
-    jobs.push(after(k, () => true, save));
-  };
-  const jobs = [after(k, () => s.stdout.text.includes("started"), save)];
-  const status = s.run();
-  s.destroy();
-  for (const j of jobs) if (j.error !== null) throw j.error;
-  expect({ status, output: s.stdout.text }).toEqual({ status: 0, output: "started\nfailed 0\n" });
-}, 60_000);
+/** Call sites that the platform has patched in the address space of the first process. */
+function patchedSites(k: Kernel): number {
+  const as = k.globalInit?.leader.mm.hostSpace;
+  return as instanceof Subprocess ? as.calls.sites.size : 0;
+}
 
-test("a busy kernel moves from sandbox to sandbox", () => {
-  const first = new TestSandbox();
-  first.startGuest(compileGuest(LOAD_GUEST));
-  const move = (k: Kernel): void => {
-    saveTo(k, image);
-    k.leaveLoop = true;
-  };
-  const job = after(
-    first.kernel,
-    () => first.stdout.text.includes("started"),
-    () => move(first.kernel),
-  );
-  first.run();
-  first.destroy();
-  if (job.error !== null) throw job.error;
-  for (let hop = 0; hop <= 10; hop++) {
-    const s = new RestoredSandbox(image);
-    const last = hop === 10;
-    const j = after(
-      s.kernel,
-      () => true,
-      () => (last ? stopLoadGuest(s.kernel) : move(s.kernel)),
-    );
-    const r = s.run();
-    const warnings = s.log.warnings.filter((w) => !w.includes("is not implemented"));
+for (const [name, source] of [
+  ["busy", LOAD_GUEST],
+  ["chatty", CALLS_GUEST],
+] as const) {
+  test(`a ${name} kernel can be saved at any moment, and goes on`, () => {
+    const s = new TestSandbox();
+    const k = s.kernel;
+    s.startGuest(compileGuest(source));
+    let saves = 0;
+    const save = (): void => {
+      if (saves++ === 20) {
+        stopLoadGuest(k);
+        return;
+      }
+      saveTo(k, image);
+      k.unpause();
+      jobs.push(after(k, () => true, save));
+    };
+    const jobs = [after(k, () => s.stdout.text.includes("started"), save)];
+    const status = s.run();
     s.destroy();
-    if (j.error !== null) throw j.error;
-    expect(warnings).toEqual([]);
-    if (last) expect(r).toEqual({ status: 0, output: "started\nfailed 0\n" });
-  }
-}, 60_000);
+    for (const j of jobs) if (j.error !== null) throw j.error;
+    expect({ status, output: s.stdout.text }).toEqual({ status: 0, output: "started\nfailed 0\n" });
+  }, 60_000);
+
+  test(`a ${name} kernel moves from sandbox to sandbox`, () => {
+    let patched = 0;
+    const move = (k: Kernel): void => {
+      patched += patchedSites(k);
+      saveTo(k, image);
+      expect(patchedSites(k)).toBe(0);
+      k.leaveLoop = true;
+    };
+    const first = new TestSandbox();
+    first.startGuest(compileGuest(source));
+    const job = after(
+      first.kernel,
+      () => first.stdout.text.includes("started"),
+      () => move(first.kernel),
+    );
+    first.run();
+    first.destroy();
+    if (job.error !== null) throw job.error;
+    for (let hop = 0; hop <= 10; hop++) {
+      const s = new RestoredSandbox(image);
+      const last = hop === 10;
+      const j = after(
+        s.kernel,
+        () => true,
+        () => (last ? stopLoadGuest(s.kernel) : move(s.kernel)),
+      );
+      const r = s.run();
+      const warnings = s.log.warnings.filter((w) => !w.includes("is not implemented"));
+      s.destroy();
+      if (j.error !== null) throw j.error;
+      expect(warnings).toEqual([]);
+      if (last) expect(r).toEqual({ status: 0, output: "started\nfailed 0\n" });
+    }
+    if (name === "chatty") expect(patched).toBeGreaterThan(0);
+  }, 60_000);
+}
 
 test("an image that is cut short or not one is refused", () => {
   const bytes = new Uint8Array(readFileSync(image));

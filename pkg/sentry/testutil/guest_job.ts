@@ -4,11 +4,11 @@ import { Timer, type TimerListener, type TimerQueue } from "../time/index.ts";
 
 /**
  * Calls a function of the test from the kernel's loop, between two tasks, every `periodNs` until it returns false. An error it throws
- * is kept, for the test to throw again after the loop has ended, and nothing is called any more.
+ * is kept, for the test to throw again, and ends the loop.
  */
 export class GuestJob implements Job, TimerListener {
   static readonly stateType = stateType("testutil.GuestJob", [], ["kernel", "periodNs", "step", "timer", "error"]);
-  readonly kernel: { readonly timers: TimerQueue; addJob(job: Job): void; monotonicNow(): number };
+  readonly kernel: { readonly timers: TimerQueue; addJob(job: Job): void; monotonicNow(): number; leaveLoop: boolean };
   periodNs: number;
   readonly step: () => boolean;
   readonly timer: Timer = new Timer(this);
@@ -35,6 +35,7 @@ export class GuestJob implements Job, TimerListener {
       if (this.step()) this.start();
     } catch (e) {
       this.error = e;
+      this.kernel.leaveLoop = true;
     }
     return false;
   }

@@ -7,6 +7,6 @@ export { CaptureFile } from "./capture.ts";
 export { compileGuest } from "./compile.ts";
 export { GuestJob } from "./guest_job.ts";
 export { LIVE_GUEST } from "./live_guest.ts";
-export { LOAD_COUNTERS, LOAD_GUEST, stopLoadGuest } from "./load_guest.ts";
+export { CALLS_GUEST, LOAD_COUNTERS, LOAD_GUEST, stopLoadGuest } from "./load_guest.ts";
 export { newTestRegistry, RestoredSandbox, saveTo } from "./restore.ts";
 export { TestSandbox, type TestSandboxOptions } from "./sandbox.ts";

@@ -138,6 +138,28 @@ int main(void) {
 }
 `;
 
+/** A guest that does nothing but cheap system calls from few places, which the platform patches. Stops and reports as the load guest does. */
+export const CALLS_GUEST = String.raw`
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void) {
+  volatile unsigned long *counters = mmap((void *)0x10000000, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  int failed = 0, p[2];
+  pid_t me = getpid();
+  pipe(p);
+  write(1, "started\n", 8);
+  for (unsigned long n = 0; counters[100] == 0; n++) {
+    unsigned long v = 0;
+    if (getpid() != me || getppid() != 0 || getuid() != 0) failed = 1;
+    if (n % 16 == 0 && (write(p[1], &n, 8) != 8 || read(p[0], &v, 8) != 8 || v != n)) failed = 1;
+    counters[0]++;
+  }
+  printf("failed %d\n", failed);
+  return failed;
+}
+`;
+
 /** Tells the load guest to end, and to say whether all was right. */
 export function stopLoadGuest(k: Kernel): void {
   k.globalInit?.leader.mm.copyOut(LOAD_COUNTERS + 800, new Uint8Array([1]), 0, 1);

@@ -69,6 +69,7 @@ export function flameGraph(stacks: readonly Stack[], title: string): string {
   };
   draw(root, 0, 0);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="monospace" font-size="10">
+<title>${escape(title)}</title>
 <rect width="100%" height="100%" fill="#fff"/><text x="4" y="12" font-size="12">${escape(title)}</text>
 ${boxes.join("\n")}
 </svg>

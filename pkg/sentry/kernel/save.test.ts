@@ -8,6 +8,7 @@ import {
   compileGuest,
   GuestJob,
   LOAD_GUEST,
+  patching,
   RestoredSandbox,
   saveTo,
   stopLoadGuest,
@@ -409,7 +410,7 @@ for (const [name, source] of [
       expect(warnings).toEqual([]);
       if (last) expect(r).toEqual({ status: 0, output: "started\nfailed 0\n" });
     }
-    if (name === "chatty") expect(patched).toBeGreaterThan(0);
+    if (patching && name === "chatty") expect(patched).toBeGreaterThan(0);
   }, 60_000);
 }
 

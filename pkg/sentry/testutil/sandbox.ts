@@ -55,6 +55,14 @@ function must(r: number): number {
   return r;
 }
 
+/** Whether call sites are patched, as `runsc` does not do yet: RUNSC_TEST_PATCHING=1. */
+export const patching: boolean = process.env.RUNSC_TEST_PATCHING === "1";
+
+/** The cores to start a platform with. */
+export function patchingCores(cpus: number): number {
+  return patching ? cpus : 1;
+}
+
 /** A kernel with its platform, ready to run guests. */
 export class TestSandbox {
   readonly log: TestLog = new TestLog();
@@ -71,7 +79,7 @@ export class TestSandbox {
     const cpus = opts.cpus ?? 2;
     host.safeInstall();
     this.memoryFile = new MemoryFile();
-    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, { cores: cpus });
+    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, { cores: patchingCores(cpus) });
     const users = newRootUserNamespace();
     this.creds = newRootCredentials(users);
     const timekeeper = new Timekeeper();

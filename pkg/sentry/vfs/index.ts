@@ -15,6 +15,7 @@ export { FileAsync, FileDescription } from "./file_description.ts";
 export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./filesystem.ts";
 export { type BoundEndpoint, type Fifo, Inode } from "./inode.ts";
 export { FileLocks, LOCK_MAX, LockRange, LockWait, LockWaits, type PosixLockConflict } from "./lock.ts";
+export { MemoryInode } from "./memory_inode.ts";
 export { MOUNT_FLAGS, Mount, MountNamespace } from "./mount.ts";
 export { OPathFileDescription } from "./opath.ts";
 export { checkAccess } from "./open.ts";

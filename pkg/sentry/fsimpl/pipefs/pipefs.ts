@@ -1,25 +1,18 @@
 import { O_DIRECT, O_NONBLOCK, O_RDONLY, O_WRONLY } from "../../../abi/linux/file.ts";
 import { PIPEFS_MAGIC } from "../../../abi/linux/fs.ts";
-import { makeDeviceID, S_IFDIR, S_IFIFO, S_IFMT } from "../../../abi/linux/stat.ts";
+import { S_IFDIR, S_IFIFO } from "../../../abi/linux/stat.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
-  ATTR_ATIME,
-  ATTR_CTIME,
-  ATTR_GID,
-  ATTR_MODE,
-  ATTR_MTIME,
-  ATTR_UID,
   Dentry,
   type Fifo,
   type FifoFactory,
   type FileDescription,
   Filesystem,
-  Inode,
+  type Inode,
+  MemoryInode,
   type Mount,
-  type SetStatOptions,
   type Statfs,
-  type Statx,
   VirtualDentry,
   type VirtualFilesystem,
 } from "../../vfs/index.ts";
@@ -53,86 +46,8 @@ export class PipeFS extends Filesystem implements FifoFactory {
 }
 
 /** The inode of an anonymous pipe. */
-export class PipeInode extends Inode {
-  static override readonly stateType = stateType("pipefs.PipeInode", [
-    "fileMode",
-    "kuid",
-    "kgid",
-    "atimeSec",
-    "atimeNsec",
-    "mtimeSec",
-    "mtimeNsec",
-    "ctimeSec",
-    "ctimeNsec",
-  ]);
-  fileMode: number;
-  kuid: number;
-  kgid: number;
-  atimeSec: number;
-  atimeNsec: number;
-  mtimeSec: number;
-  mtimeNsec: number;
-  ctimeSec: number;
-  ctimeNsec: number;
-
-  constructor(fs: Filesystem, ino: number, mode: number, kuid: number, kgid: number) {
-    super(fs, ino);
-    this.fileMode = mode;
-    this.kuid = kuid;
-    this.kgid = kgid;
-    const now = fs.vfs.now();
-    this.atimeSec = now.sec;
-    this.atimeNsec = now.nsec;
-    this.mtimeSec = now.sec;
-    this.mtimeNsec = now.nsec;
-    this.ctimeSec = now.sec;
-    this.ctimeNsec = now.nsec;
-  }
-
-  override mode(): number {
-    return this.fileMode;
-  }
-
-  override uid(): number {
-    return this.kuid;
-  }
-
-  override gid(): number {
-    return this.kgid;
-  }
-
-  override stat(out: Statx): void {
-    out.reset();
-    out.mode = this.fileMode;
-    out.uid = this.kuid;
-    out.gid = this.kgid;
-    out.ino = this.ino;
-    out.atimeSec = this.atimeSec;
-    out.atimeNsec = this.atimeNsec;
-    out.mtimeSec = this.mtimeSec;
-    out.mtimeNsec = this.mtimeNsec;
-    out.ctimeSec = this.ctimeSec;
-    out.ctimeNsec = this.ctimeNsec;
-    out.dev = makeDeviceID(0, this.fs.devMinor);
-  }
-
-  override setStat(opts: SetStatOptions, _creds: Credentials): void {
-    if ((opts.mask & ATTR_MODE) !== 0) this.fileMode = (this.fileMode & S_IFMT) | opts.mode;
-    if ((opts.mask & ATTR_UID) !== 0) this.kuid = opts.uid;
-    if ((opts.mask & ATTR_GID) !== 0) this.kgid = opts.gid;
-    if ((opts.mask & ATTR_ATIME) !== 0) {
-      this.atimeSec = opts.atimeSec;
-      this.atimeNsec = opts.atimeNsec;
-    }
-    if ((opts.mask & ATTR_MTIME) !== 0) {
-      this.mtimeSec = opts.mtimeSec;
-      this.mtimeNsec = opts.mtimeNsec;
-    }
-    if ((opts.mask & ATTR_CTIME) !== 0) {
-      this.ctimeSec = opts.ctimeSec;
-      this.ctimeNsec = opts.ctimeNsec;
-    }
-  }
+export class PipeInode extends MemoryInode {
+  static override readonly stateType = stateType("pipefs.PipeInode", []);
 
   override specialName(): string {
     return `pipe:[${this.ino}]`;

@@ -97,7 +97,7 @@ export class FDSymlink extends KernfsSymlink {
   /** The permission bits say how the file is open. */
   override mode(): number {
     const f = fileOf(this.task, this.fd);
-    let m = this.modeBits & ~0o777;
+    let m = this.fileMode & ~0o777;
     if (f?.readable) m |= 0o500;
     if (f?.writable) m |= 0o300;
     return m;

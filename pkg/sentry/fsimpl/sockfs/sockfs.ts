@@ -1,22 +1,14 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { SOCKFS_MAGIC } from "../../../abi/linux/fs.ts";
-import { makeDeviceID, S_IFDIR, S_IFMT, S_IFSOCK } from "../../../abi/linux/stat.ts";
+import { S_IFDIR, S_IFSOCK } from "../../../abi/linux/stat.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
-  ATTR_ATIME,
-  ATTR_CTIME,
-  ATTR_GID,
-  ATTR_MODE,
-  ATTR_MTIME,
-  ATTR_UID,
   Dentry,
   Filesystem,
-  Inode,
+  MemoryInode,
   type Mount,
-  type SetStatOptions,
   type Statfs,
-  type Statx,
   VirtualDentry,
   type VirtualFilesystem,
 } from "../../vfs/index.ts";
@@ -52,81 +44,19 @@ export class SockFS extends Filesystem {
 }
 
 /** The inode of a socket. Its times are 0 until they are set. */
-export class SocketInode extends Inode {
-  static override readonly stateType = stateType("sockfs.SocketInode", [
-    "fileMode",
-    "kuid",
-    "kgid",
-    "protocolName",
-    "atimeSec",
-    "atimeNsec",
-    "mtimeSec",
-    "mtimeNsec",
-    "ctimeSec",
-    "ctimeNsec",
-  ]);
-  fileMode: number;
-  kuid: number;
-  kgid: number;
+export class SocketInode extends MemoryInode {
+  static override readonly stateType = stateType("sockfs.SocketInode", ["protocolName"]);
   readonly protocolName: string;
-  atimeSec = 0;
-  atimeNsec = 0;
-  mtimeSec = 0;
-  mtimeNsec = 0;
-  ctimeSec = 0;
-  ctimeNsec = 0;
 
   constructor(fs: Filesystem, ino: number, mode: number, kuid: number, kgid: number, protocolName: string) {
-    super(fs, ino);
-    this.fileMode = mode;
-    this.kuid = kuid;
-    this.kgid = kgid;
+    super(fs, ino, mode, kuid, kgid);
     this.protocolName = protocolName;
-  }
-
-  override mode(): number {
-    return this.fileMode;
-  }
-
-  override uid(): number {
-    return this.kuid;
-  }
-
-  override gid(): number {
-    return this.kgid;
-  }
-
-  override stat(out: Statx): void {
-    out.reset();
-    out.mode = this.fileMode;
-    out.uid = this.kuid;
-    out.gid = this.kgid;
-    out.ino = this.ino;
-    out.atimeSec = this.atimeSec;
-    out.atimeNsec = this.atimeNsec;
-    out.mtimeSec = this.mtimeSec;
-    out.mtimeNsec = this.mtimeNsec;
-    out.ctimeSec = this.ctimeSec;
-    out.ctimeNsec = this.ctimeNsec;
-    out.dev = makeDeviceID(0, this.fs.devMinor);
-  }
-
-  override setStat(opts: SetStatOptions, _creds: Credentials): void {
-    if ((opts.mask & ATTR_MODE) !== 0) this.fileMode = (this.fileMode & S_IFMT) | opts.mode;
-    if ((opts.mask & ATTR_UID) !== 0) this.kuid = opts.uid;
-    if ((opts.mask & ATTR_GID) !== 0) this.kgid = opts.gid;
-    if ((opts.mask & ATTR_ATIME) !== 0) {
-      this.atimeSec = opts.atimeSec;
-      this.atimeNsec = opts.atimeNsec;
-    }
-    if ((opts.mask & ATTR_MTIME) !== 0) {
-      this.mtimeSec = opts.mtimeSec;
-      this.mtimeNsec = opts.mtimeNsec;
-    }
-    if ((opts.mask & ATTR_CTIME) !== 0) {
-      this.ctimeSec = opts.ctimeSec;
-      this.ctimeNsec = opts.ctimeNsec;
-    }
+    this.atimeSec = 0;
+    this.atimeNsec = 0;
+    this.mtimeSec = 0;
+    this.mtimeNsec = 0;
+    this.ctimeSec = 0;
+    this.ctimeNsec = 0;
   }
 
   override specialName(): string {

@@ -1,13 +1,5 @@
 import * as errno from "../../../abi/linux/errno.ts";
-import {
-  deviceMajor,
-  deviceMinor,
-  makeDeviceID,
-  S_IALLUGO,
-  S_IFDIR,
-  S_IFMT,
-  STATX_BTIME,
-} from "../../../abi/linux/stat.ts";
+import { S_IFDIR, S_IFMT, STATX_BTIME } from "../../../abi/linux/stat.ts";
 import {
   XATTR_CREATE,
   XATTR_REPLACE,
@@ -21,14 +13,11 @@ import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
-  ATTR_ATIME,
-  ATTR_CTIME,
   ATTR_GID,
   ATTR_MODE,
-  ATTR_MTIME,
   ATTR_SIZE,
   ATTR_UID,
-  Inode,
+  MemoryInode,
   type SetStatOptions,
   type Statx,
 } from "../../vfs/index.ts";
@@ -37,36 +26,18 @@ import type { Tmpfs } from "./tmpfs.ts";
 /** A day: relatime refreshes access times that are older. */
 const DAY = 24 * 60 * 60;
 
-/** What all files of a tmpfs have: owner, mode, times, link count, extended attributes. */
-export abstract class TmpfsInode extends Inode {
+/** What all files of a tmpfs have beyond owner, mode and times: link count, time of birth, extended attributes. */
+export abstract class TmpfsInode extends MemoryInode {
   static override readonly stateType: StateType = stateType("tmpfs.Inode", [
     "tmpfs",
-    "fileMode",
-    "kuid",
-    "kgid",
     "nlink",
-    "atimeSec",
-    "atimeNsec",
-    "mtimeSec",
-    "mtimeNsec",
-    "ctimeSec",
-    "ctimeNsec",
     "btimeSec",
     "btimeNsec",
     "xattrs",
   ]);
   readonly tmpfs: Tmpfs;
-  fileMode: number;
-  kuid: number;
-  kgid: number;
   /** Names; a directory also counts itself and its subdirectories. */
   nlink = 1;
-  atimeSec: number;
-  atimeNsec: number;
-  mtimeSec: number;
-  mtimeNsec: number;
-  ctimeSec: number;
-  ctimeNsec: number;
   btimeSec: number;
   btimeNsec: number;
   /** null until the first. */
@@ -74,32 +45,10 @@ export abstract class TmpfsInode extends Inode {
 
   /** Takes an inode of the filesystem's quota: ENOSPC. */
   constructor(fs: Tmpfs, mode: number, kuid: number, kgid: number) {
-    super(fs, fs.newInode());
+    super(fs, fs.newInode(), mode, kuid, kgid);
     this.tmpfs = fs;
-    this.fileMode = mode;
-    this.kuid = kuid;
-    this.kgid = kgid;
-    const now = fs.vfs.now();
-    this.atimeSec = now.sec;
-    this.atimeNsec = now.nsec;
-    this.mtimeSec = now.sec;
-    this.mtimeNsec = now.nsec;
-    this.ctimeSec = now.sec;
-    this.ctimeNsec = now.nsec;
-    this.btimeSec = now.sec;
-    this.btimeNsec = now.nsec;
-  }
-
-  override mode(): number {
-    return this.fileMode;
-  }
-
-  override uid(): number {
-    return this.kuid;
-  }
-
-  override gid(): number {
-    return this.kgid;
+    this.btimeSec = this.ctimeSec;
+    this.btimeNsec = this.ctimeNsec;
   }
 
   /** st_size. */
@@ -111,49 +60,20 @@ export abstract class TmpfsInode extends Inode {
   }
 
   override stat(out: Statx): void {
-    out.reset();
+    super.stat(out);
     out.mask |= STATX_BTIME;
     out.nlink = this.nlink;
-    out.uid = this.kuid;
-    out.gid = this.kgid;
-    out.mode = this.fileMode;
-    out.ino = this.ino;
     out.size = this.sizeBytes();
     out.blocks = this.blocks();
-    out.atimeSec = this.atimeSec;
-    out.atimeNsec = this.atimeNsec;
     out.btimeSec = this.btimeSec;
     out.btimeNsec = this.btimeNsec;
-    out.ctimeSec = this.ctimeSec;
-    out.ctimeNsec = this.ctimeNsec;
-    out.mtimeSec = this.mtimeSec;
-    out.mtimeNsec = this.mtimeNsec;
-    const rdev = this.rdev();
-    out.rdev = makeDeviceID(deviceMajor(rdev), deviceMinor(rdev));
-    out.dev = makeDeviceID(0, this.fs.devMinor);
   }
 
   override setStat(opts: SetStatOptions, creds: Credentials): void {
     if ((opts.mask & ATTR_SIZE) !== 0) this.setSize(opts.size);
     if ((opts.mask & (ATTR_SIZE | ATTR_UID | ATTR_GID)) !== 0 && this.xattrs !== null) this.dropFileCapabilities();
-    if ((opts.mask & ATTR_MODE) !== 0) {
-      this.checkMode(opts.mode);
-      this.fileMode = (this.fileMode & S_IFMT) | (opts.mode & S_IALLUGO);
-    }
-    if ((opts.mask & ATTR_UID) !== 0) this.kuid = opts.uid;
-    if ((opts.mask & ATTR_GID) !== 0) this.kgid = opts.gid;
-    if ((opts.mask & ATTR_ATIME) !== 0) {
-      this.atimeSec = opts.atimeSec;
-      this.atimeNsec = opts.atimeNsec;
-    }
-    if ((opts.mask & ATTR_MTIME) !== 0) {
-      this.mtimeSec = opts.mtimeSec;
-      this.mtimeNsec = opts.mtimeNsec;
-    }
-    if ((opts.mask & ATTR_CTIME) !== 0) {
-      this.ctimeSec = opts.ctimeSec;
-      this.ctimeNsec = opts.ctimeNsec;
-    }
+    if ((opts.mask & ATTR_MODE) !== 0) this.checkMode(opts.mode);
+    super.setStat(opts, creds);
   }
 
   /** The capabilities of a program do not survive a change of its owner or content (capabilities(7)). */
@@ -189,22 +109,6 @@ export abstract class TmpfsInode extends Inode {
     }
     this.atimeSec = now.sec;
     this.atimeNsec = now.nsec;
-  }
-
-  /** Sets ctime to now. */
-  touchCtime(): void {
-    const now = this.fs.vfs.now();
-    this.ctimeSec = now.sec;
-    this.ctimeNsec = now.nsec;
-  }
-
-  /** Sets mtime and ctime to now. */
-  touchCMtime(): void {
-    const now = this.fs.vfs.now();
-    this.mtimeSec = now.sec;
-    this.mtimeNsec = now.nsec;
-    this.ctimeSec = now.sec;
-    this.ctimeNsec = now.nsec;
   }
 
   override sync(): void {}

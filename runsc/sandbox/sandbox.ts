@@ -29,7 +29,9 @@ const CRASH_SIZE = 65536;
 
 /**
  * Environment of the sandbox process: nothing of the caller's. The collector and the compiler work on the main thread: no
- * thread starts late, and throughput was measured equal. TZ: else the clock looks for a file. No rseq: stubs must not inherit one.
+ * thread starts late, and throughput was measured equal. The optimising compiler waits until code is ten times as hot as by default: most
+ * sandboxes are too short to earn back what it costs (half of the time of the first hundred execs). TZ: else the clock looks for a
+ * file. No rseq: stubs must not inherit one.
  */
 const bootEnvironment: readonly string[] = [
   "TZ=UTC",
@@ -37,6 +39,9 @@ const bootEnvironment: readonly string[] = [
   "BUN_JSC_useConcurrentJIT=0",
   "BUN_JSC_useConcurrentGC=0",
   "BUN_JSC_numberOfGCMarkers=1",
+  "BUN_JSC_thresholdForOptimizeAfterWarmUp=10000",
+  "BUN_JSC_thresholdForOptimizeAfterLongWarmUp=10000",
+  "BUN_JSC_thresholdForOptimizeSoon=10000",
   "GLIBC_TUNABLES=glibc.pthread.rseq=0",
 ];
 

@@ -36,6 +36,9 @@ const environment: readonly string[] = [
   "BUN_JSC_useConcurrentJIT=0",
   "BUN_JSC_useConcurrentGC=0",
   "BUN_JSC_numberOfGCMarkers=1",
+  "BUN_JSC_thresholdForOptimizeAfterWarmUp=10000",
+  "BUN_JSC_thresholdForOptimizeAfterLongWarmUp=10000",
+  "BUN_JSC_thresholdForOptimizeSoon=10000",
   "GLIBC_TUNABLES=glibc.pthread.rseq=0",
   `PATH=${process.env["PATH"] ?? ""}`,
 ];

@@ -1,7 +1,15 @@
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { stateType } from "../../state/index.ts";
-import { AccessExec, AccessRead, AccessWrite, type File, type FileIDs, type Translation } from "../memmap/index.ts";
+import {
+  AccessExec,
+  AccessRead,
+  AccessWrite,
+  type File,
+  type FileCloseListener,
+  type FileIDs,
+  type Translation,
+} from "../memmap/index.ts";
 
 /** The sentry maps host files in pieces of this size: host address space is plenty, mappings are not. */
 const CHUNK_SIZE = 64 * 1024 * 1024;
@@ -21,7 +29,7 @@ export class HostFile implements File {
   static readonly stateType = stateType(
     "fsutil.HostFile",
     ["readable", "writable", "users", "mappedPages"],
-    ["fd", "fileID", "chunks"],
+    ["fd", "fileID", "chunks", "closeListener"],
   );
   /** -1 once closed. */
   fd: number;
@@ -36,6 +44,7 @@ export class HostFile implements File {
   mappedPages = 0;
   /** Chunk number to host address. */
   chunks: Map<number, number> | null = null;
+  closeListener: FileCloseListener | null = null;
 
   constructor(fd: number, readable: boolean, writable: boolean, ids: FileIDs) {
     this.fd = fd;
@@ -76,6 +85,10 @@ export class HostFile implements File {
     this.closeIfUnused();
   }
 
+  listenClose(listener: FileCloseListener): void {
+    this.closeListener = listener;
+  }
+
   /** Another user of the descriptor. */
   incUsers(): void {
     this.users++;
@@ -94,6 +107,8 @@ export class HostFile implements File {
       for (const address of this.chunks.values()) host.munmap(address, CHUNK_SIZE);
       this.chunks = null;
     }
+    this.closeListener?.fileClosed(this);
+    this.closeListener = null;
     host.close(this.fd);
     this.fd = -1;
   }

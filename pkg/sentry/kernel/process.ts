@@ -53,6 +53,7 @@ export function createProcess(k: Kernel, a: CreateProcessArgs): ThreadGroup {
       pathInaccessible: false,
       committed: false,
     });
+    mm.prefault();
     const ns = a.pidNamespace ?? k.tasks.root;
     const tids = k.tasks.allocateTIDs(ns, []);
     if (tids === null || ns.exiting) throw linuxerr.EAGAIN;

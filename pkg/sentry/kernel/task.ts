@@ -679,10 +679,9 @@ export class Task implements ContextOwner, EventListener {
     return this.blocked && this.blockKind !== BLOCK_RESCHEDULE ? "S" : "R";
   }
 
-  /** Replaces the context (exec). The old one is released. */
+  /** Replaces the context (exec). The old one was released already. */
   replaceContext(ctx: Context): void {
     this.cpuBase = this.cpuTimeNs() - ctx.cpuTimeNs();
-    this.context.release();
     this.context = ctx;
     this.args = new SyscallArguments(ctx.args);
     ctx.owner = this;

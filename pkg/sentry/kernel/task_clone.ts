@@ -1,6 +1,7 @@
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/linux/capability.ts";
 import * as linux from "../../abi/linux/clone.ts";
 import * as errno from "../../abi/linux/errno.ts";
+import { PAGE_SIZE } from "../../abi/linux/mm.ts";
 import { RLIMIT_NOFILE, RLIMIT_NPROC } from "../../abi/linux/rlimit.ts";
 import { SCHED_NORMAL } from "../../abi/linux/sched.ts";
 import { SIGCHLD } from "../../abi/linux/signal.ts";
@@ -94,8 +95,19 @@ export function clone(t: Task, a: CloneArgs): number {
   const tids = allocateTIDs(t, ns, a.setTID);
   const limits = isThread ? t.threadGroup.limits : t.threadGroup.limits.getCopy();
   let mm = t.mm;
-  if ((f & linux.CLONE_VM) !== 0) mm.incUsers();
-  else mm = mm.fork(limits);
+  const shareMemory = (f & linux.CLONE_VM) !== 0;
+  if (shareMemory) {
+    mm.incUsers();
+  } else {
+    // Both sides go on with their stack and their thread block.
+    const { regs } = t.context;
+    mm.hot.note(regs.get(REG_RSP));
+    mm.hot.note(regs.get(REG_RSP) - PAGE_SIZE);
+    mm.hot.note(regs.get(REG_FS_BASE));
+    mm = mm.fork(limits);
+    // Before the memory is mapped.
+    if ((f & linux.CLONE_CHILD_SETTID) !== 0) tryStore(t, mm, a.childTID, tids[0] ?? 0);
+  }
   let context: Context | null = null;
   let child: Task;
   try {
@@ -112,8 +124,8 @@ export function clone(t: Task, a: CloneArgs): number {
   }
   const tid = t.pidNamespace.idOfTask(child);
   if ((f & linux.CLONE_PIDFD) !== 0) newPIDFD(t, child, isThread, 0);
-  if ((f & linux.CLONE_PARENT_SETTID) !== 0) tryStore(t, a.parentTID, tid);
-  if ((f & linux.CLONE_CHILD_SETTID) !== 0) tryStore(child, a.childTID, child.tid);
+  if ((f & linux.CLONE_PARENT_SETTID) !== 0) tryStore(t, t.mm, a.parentTID, tid);
+  if (shareMemory && (f & linux.CLONE_CHILD_SETTID) !== 0) tryStore(t, t.mm, a.childTID, child.tid);
   k.schedule(child);
   if ((f & linux.CLONE_VFORK) !== 0) {
     child.vforkParent = t;
@@ -267,9 +279,11 @@ function inheritGroup(t: Task, child: Task, a: CloneArgs): void {
 }
 
 /** Stores a tid; Linux ignores bad pointers here. */
-function tryStore(t: Task, addr: number, tid: number): void {
+function tryStore(t: Task, mm: MemoryManager, addr: number, tid: number): void {
+  const word = new Uint8Array(4);
+  new DataView(word.buffer).setUint32(0, tid, true);
   try {
-    t.copyOutU32(addr, tid);
+    mm.copyOut(addr, word, 0, 4);
   } catch (e) {
     t.kernel.errnoOf(e, t);
   }

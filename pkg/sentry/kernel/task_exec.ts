@@ -75,6 +75,7 @@ export function startExecve(
   };
   try {
     const program = loadProgram(args);
+    mm.prefault();
     t.exec = new ExecImage(program, mm, mm.activate().newContext(t));
   } catch (e) {
     mm.decUsers();
@@ -154,11 +155,11 @@ function replaceProgram(t: Task, image: ExecImage): void {
   const tg = t.threadGroup;
   const p = image.program;
   releaseUserMemory(t);
-  const oldMM = t.mm;
+  image.mm.coredumpFilter = t.mm.coredumpFilter;
+  t.context.release();
+  t.mm.decUsers();
   t.mm = image.mm;
-  t.mm.coredumpFilter = oldMM.coredumpFilter;
   t.replaceContext(image.context);
-  oldMM.decUsers();
   const regs = image.context.regs;
   regs.words.fill(0);
   regs.set(REG_RIP, p.entry);

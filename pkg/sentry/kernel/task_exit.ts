@@ -48,12 +48,13 @@ class RunExitMain implements RunState {
       tg.timers?.onExit();
       tg.timers = null;
     }
-    t.addUsage(tg.usage);
     if (t.exec !== null) t.exec.release();
     t.exec = null;
     releaseUserMemory(t);
     t.context.release();
     t.mm.decUsers();
+    // A platform reads the CPU clock of a released context on the way.
+    t.addUsage(tg.usage);
     exitSemaphores(t);
     t.fdTable.decRef();
     t.fsContext.decRef();

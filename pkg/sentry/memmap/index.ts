@@ -28,6 +28,14 @@ export interface File {
   incRef(offset: number, length: number): void;
   /** Drops a reference on every page of the range; at zero the memory is freed (MemoryFile) or the file may be closed. */
   decRef(offset: number, length: number): void;
+  /** Has somebody who keeps duplicates of the descriptor told, once, before it is closed. There is one listener: the platform. */
+  listenClose(listener: FileCloseListener): void;
+}
+
+/** Keeps duplicates of Files' descriptors. */
+export interface FileCloseListener {
+  /** The file is about to be closed: lets go of the duplicates before it returns. */
+  fileClosed(file: File): void;
 }
 
 /** One piece of the answer of Mappable.translate. */

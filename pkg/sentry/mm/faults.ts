@@ -32,6 +32,12 @@ const PIECE = 2 * 1024 * 1024;
 const SMALL_PIECE = 64 * 1024;
 /** A store to shared memory copies at most this much, aligned to it. */
 const COW_PIECE = 64 * 1024;
+/** A private file mapping that can be written, up to this size, is copied whole at the first store: relocation goes through all of a library's data. */
+const DATA_PIECE = 128 * 1024;
+/** Mappings of the same file below the one that faulted that are mapped along: the text of a library whose data is touched first. */
+const MAP_BELOW = 6;
+/** A new stack gets so much at its top. */
+const STACK_PIECE = 32 * 1024;
 /** Neighbouring unmapped pmas that a fault maps along, in each direction. */
 const MAP_AROUND = 8;
 /** The stack grows by at least this much when nothing is in the way. */
@@ -52,19 +58,33 @@ export function handleUserFault(mm: MemoryManager, addr: number, access: number)
     }
   }
   mm.spuriousAddr = -1;
-  if (!mapAround(mm, vma, p)) return FAULT_BUSERR;
+  const low = vma.mappable !== null && vma.isPrivate ? resolveBelow(mm, vma) : vma.start;
+  if (!mapAround(mm, low, vma.end, p)) return FAULT_BUSERR;
   return FAULT_RESOLVED;
 }
 
-/** Maps a pma and the unmapped ones near it in the same vma. */
-function mapAround(mm: MemoryManager, vma: VMA, p: PMA): boolean {
+/** Finds what is behind the other mappings of a file that end where `vma` starts (an image is mapped from its start on). Returns where they begin. */
+function resolveBelow(mm: MemoryManager, vma: VMA): number {
+  const { failure } = mm;
+  let low = vma.start;
+  for (let v = vma.prev, n = 0; v !== null && n < MAP_BELOW; v = v.prev, n++) {
+    if (v.end !== low || v.mappable !== vma.mappable || !v.isPrivate || v.effective === 0) break;
+    if (mm.pmas.isFree(v.start, v.end) && resolve(mm, v, v.start, AccessRead) === null) break;
+    low = v.start;
+  }
+  mm.failure = failure;
+  return low;
+}
+
+/** Maps a pma and the unmapped ones near it between two addresses. */
+function mapAround(mm: MemoryManager, low: number, high: number, p: PMA): boolean {
   let first = p;
-  for (let n = 0; n < MAP_AROUND && first.prev !== null && first.prev.start >= vma.start; n++) {
+  for (let n = 0; n < MAP_AROUND && first.prev !== null && first.prev.start >= low; n++) {
     if (first.prev.mapped || first.prev.perms === 0) break;
     first = first.prev;
   }
   let last = p;
-  for (let n = 0; n < MAP_AROUND && last.next !== null && last.next.end <= vma.end; n++) {
+  for (let n = 0; n < MAP_AROUND && last.next !== null && last.next.end <= high; n++) {
     if (last.next.mapped || last.next.perms === 0) break;
     last = last.next;
   }
@@ -87,7 +107,7 @@ function mapAround(mm: MemoryManager, vma: VMA, p: PMA): boolean {
 }
 
 /** Private copies of this size are in memory already; filling the page tables spares a host fault for each page. */
-function isSmall(p: PMA): boolean {
+export function isSmall(p: PMA): boolean {
   return p.isPrivate && p.needCOW === false && p.end - p.start <= COW_PIECE;
 }
 
@@ -154,7 +174,8 @@ function fillAnonymous(
   prev: PMA | null,
   next: PMA | null,
 ): PMA | null {
-  for (let size = PIECE; ; size = size === PIECE ? SMALL_PIECE : PAGE_SIZE) {
+  const first = vma.growsDown && high === vma.end;
+  for (let size = first ? STACK_PIECE : PIECE; ; size = size === PIECE ? SMALL_PIECE : PAGE_SIZE) {
     const base = addr - (addr % size);
     const lo = high - low <= size ? low : Math.max(low, base);
     const hi = high - low <= size ? high : Math.min(high, base + size);
@@ -249,6 +270,7 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
   const mf = mm.memoryFile;
   const low = Math.max(p.start, vma.start);
   const high = Math.min(p.end, vma.end);
+  if (p.isPrivate) mm.hot.note(addr);
   if (
     p.isPrivate &&
     mf.uniqueExtent(p.offset + (addr - p.start), p.offset + (low - p.start), p.offset + (high - p.start))
@@ -264,11 +286,12 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
   }
   for (let size = COW_PIECE; ; size = PAGE_SIZE) {
     const base = addr - (addr % size);
-    const lo = Math.max(low, base);
-    const hi = Math.min(high, base + size);
+    const whole = !p.isPrivate && high - low <= DATA_PIECE && size === COW_PIECE;
+    const lo = whole ? low : Math.max(low, base);
+    const hi = whole ? high : Math.min(high, base + size);
     const length = hi - lo;
     const from = p.offset + (lo - p.start);
-    const blank = p.file === mf && !mf.nextData(from, from + length);
+    const blank = p.file === mf && !mf.hasData(from, from + length);
     const before = lo === p.start ? p.prev : null;
     const hint = before !== null && before.end === lo && before.file === mf ? before.offset + (lo - before.start) : -1;
     let to: number;
@@ -280,7 +303,7 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
       mm.failure = FAULT_NOMEM;
       return null;
     }
-    if (!blank && !copyFile(mm, p, lo, hi, to)) {
+    if (!blank && !copyPMA(mm, p, lo, hi, to)) {
       mf.decRef(to, length);
       if (size > PAGE_SIZE) continue;
       mm.failure = FAULT_BUSERR;
@@ -298,8 +321,8 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
   }
 }
 
-/** Copies what is behind [start, end) of a pma to the memory file at `to`. */
-function copyFile(mm: MemoryManager, p: PMA, start: number, end: number, to: number): boolean {
+/** Copies what is behind [start, end) of a pma to the memory file at `to`. False when it cannot be read. */
+export function copyPMA(mm: MemoryManager, p: PMA, start: number, end: number, to: number): boolean {
   const mf = mm.memoryFile;
   let at = start;
   let dst = to;

@@ -20,7 +20,8 @@ import type { FileDescription } from "../vfs/index.ts";
 import { AnonMappable } from "./anon_mappable.ts";
 import { FAULT_RESOLVED, type FaultResult, growStack, handleUserFault, resolve } from "./faults.ts";
 import { ForcedIO } from "./forced_io.ts";
-import { forkInto, premap } from "./fork.ts";
+import { forkInto, prefault, premap } from "./fork.ts";
+import { HotPages } from "./hot_pages.ts";
 import { madvise } from "./madvise.ts";
 import { mincore, mlock, mlockAll, msync, munlock, munlockAll } from "./mlock.ts";
 import { brk, mmap, mprotect, munmap } from "./mmap.ts";
@@ -110,7 +111,7 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
       "peakRSS",
       "membarrier",
     ],
-    ["hostSpace", "codeSource", "forced", "failure", "spuriousAddr"],
+    ["hostSpace", "codeSource", "forced", "failure", "spuriousAddr", "hot"],
   );
   readonly platform: Platform;
   readonly memoryFile: MemoryFile;
@@ -126,6 +127,8 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
   /** The space this one was forked from, until activate(). */
   codeSource: AddressSpace | null = null;
   readonly forced: ForcedIO = new ForcedIO(this);
+  /** Where to copy at fork. Shared by what was forked from one program. */
+  hot: HotPages = new HotPages();
 
   mmapBase: number;
   topDown = true;
@@ -187,6 +190,7 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     setFields<MemoryManager>(this, { forced: new ForcedIO(this) });
     this.hostSpace = null;
     this.codeSource = null;
+    this.hot = new HotPages();
     this.failure = FAULT_RESOLVED;
     this.spuriousAddr = -1;
   }
@@ -275,6 +279,7 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     child.dumpable = this.dumpable;
     child.coredumpFilter = this.coredumpFilter;
     child.membarrier = this.membarrier;
+    child.hot = this.hot;
     forkInto(this, child);
     child.codeSource = this.hostSpace;
     return child;
@@ -285,6 +290,11 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     file?.incRef();
     this.executable?.decRef();
     this.executable = file;
+  }
+
+  /** A program has been loaded: brings in what it is going to touch. */
+  prefault(): void {
+    prefault(this);
   }
 
   /** Chooses where mappings go; before the first of them. */

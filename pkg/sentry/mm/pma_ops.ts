@@ -48,6 +48,14 @@ export function mergePMA(mm: MemoryManager, p: PMA): PMA {
   return at;
 }
 
+/** The same with the one before it alone. */
+export function mergePMABefore(mm: MemoryManager, p: PMA): PMA {
+  const { prev } = p;
+  if (prev === null || !prev.canMerge(p)) return p;
+  mergeInto(mm, prev, p);
+  return prev;
+}
+
 function mergeInto(mm: MemoryManager, a: PMA, b: PMA): void {
   const end = b.end;
   mm.pmas.remove(b);

@@ -122,6 +122,9 @@ export class MemoryFile implements File {
     return this.fd;
   }
 
+  /** See File. It stays open as long as the sentry. */
+  listenClose(): void {}
+
   /** See File. */
   mapInternal(offset: number): number {
     const i = Math.floor(offset / CHUNK_SIZE);
@@ -302,6 +305,13 @@ export class MemoryFile implements File {
     this.extentStart = Math.max(offset, start);
     this.extentEnd = hole < 0 ? end : Math.min(end, hole);
     return true;
+  }
+
+  /** Whether any page in [offset, end) is committed. */
+  hasData(offset: number, end: number): boolean {
+    const start = host.lseek(this.fd, offset, SEEK_DATA);
+    if (start < 0 && start !== -ENXIO) throw linuxerr.fromErrno(-start);
+    return start >= 0 && start < end;
   }
 
   grow(end: number): void {

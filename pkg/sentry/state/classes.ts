@@ -97,6 +97,7 @@ import * as memmapMappingSet from "../memmap/mapping_set.ts";
 import * as memmapSegmentSet from "../memmap/segment_set.ts";
 import * as mmAnonMappable from "../mm/anon_mappable.ts";
 import * as mmForcedIo from "../mm/forced_io.ts";
+import * as mmHotPages from "../mm/hot_pages.ts";
 import * as mmMemoryManager from "../mm/memory_manager.ts";
 import * as mmPma from "../mm/pma.ts";
 import * as mmVma from "../mm/vma.ts";
@@ -299,6 +300,7 @@ export const stateClasses: readonly StateClass[] = [
   mmAnonMappable.AnonPiece,
   mmAnonMappable.AnonMappable,
   mmForcedIo.ForcedIO,
+  mmHotPages.HotPages,
   mmMemoryManager.SharedKey,
   mmMemoryManager.MemoryManager,
   mmPma.PMA,

@@ -29,6 +29,7 @@ const file: File = {
   mappedLength: (offset) => MEMORY_SIZE - offset,
   incRef() {},
   decRef() {},
+  listenClose() {},
 };
 const platform = new SystrapPlatform(native, file, { warning: (m) => console.error(m) });
 

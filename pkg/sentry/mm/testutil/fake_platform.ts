@@ -158,6 +158,7 @@ export class FakeFile implements File, Mappable, MappingIdentity {
   mappedLength(offset: number): number {
     return this.room - offset;
   }
+  listenClose(): void {}
   incRef(_offset?: number, length?: number): void {
     if (length === undefined) this.refs++;
     else this.pageRefs += length / PAGE;

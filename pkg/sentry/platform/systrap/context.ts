@@ -137,6 +137,8 @@ export class SystrapContext implements Context {
       "reported",
       "pinned",
       "interruptedAt",
+      "clockNs",
+      "clockKnown",
       "fsLow",
       "fsHigh",
       "gsLow",
@@ -184,6 +186,9 @@ export class SystrapContext implements Context {
   pinned = false;
   /** When it was told to report, performance.now(); 0: it was not, or did. */
   interruptedAt = 0;
+  /** The thread's CPU clock when it was read last (0 would say that there is no thread), and whether it has not run since. */
+  clockNs = 1;
+  clockKnown = true;
   fsLow = 0;
   fsHigh = 0;
   gsLow = 0;
@@ -252,6 +257,7 @@ export class SystrapContext implements Context {
   run(): void {
     if (this.state !== RUNNING) this.subprocess.platform.running++;
     this.state = RUNNING;
+    this.clockKnown = false;
   }
 
   /** Answers a request of the line. */
@@ -563,13 +569,31 @@ export class SystrapContext implements Context {
 
   cpuTimeNs(): number {
     if (this.state === DEAD) return 0;
-    const clock = (~this.hostTID << 3) | CPUCLOCK_PERTHREAD_SCHED;
-    this.subprocess.readClock(clock, SLOT_BASE + this.slot * SLOT_SIZE + SLOT_CLOCK);
+    if (!this.clockKnown) {
+      this.subprocess.readClock(this.clockID(), this.clockAddress());
+      this.clockRead();
+    }
+    return this.clockNs;
+  }
+
+  /** The thread's clock as clock_gettime(2) knows it inside its own process, which is the only place where it does. */
+  clockID(): number {
+    return (~this.hostTID << 3) | CPUCLOCK_PERTHREAD_SCHED;
+  }
+
+  /** Where the stub reads it into. */
+  clockAddress(): number {
+    return SLOT_BASE + this.slot * SLOT_SIZE + SLOT_CLOCK;
+  }
+
+  /** The stub has read it. A thread that is not stopped goes on running. */
+  clockRead(): void {
+    this.clockKnown = this.state !== RUNNING && this.state !== DEAD;
     const ts = this.subprocess.platform.timespec;
     host.copyFromHost(ts, 0, this.slotHost + SLOT_CLOCK, ts.length);
     const view = new DataView(ts.buffer, ts.byteOffset);
     // The guest can write there: keep what it says within reason.
-    return (view.getUint32(0, true) % 1e8) * 1e9 + (view.getUint32(8, true) % 1e9);
+    this.clockNs = (view.getUint32(0, true) % 1e8) * 1e9 + (view.getUint32(8, true) % 1e9);
   }
 
   setAffinity(mask: Uint32Array | null): void {

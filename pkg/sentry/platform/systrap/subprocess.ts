@@ -49,6 +49,11 @@ const SIGCHLD = 17;
 const THREAD_FLAGS = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000;
 const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
 
+/** Threads whose clocks are read when a stub is released. */
+const MAX_CLOCKS = 64;
+/** Descriptors that a stub keeps besides those every stub has. */
+const MAX_FILES = 40;
+
 /** Calls from one place after which it is patched, how often that is tried, and how many places are counted at a time. */
 const HOT_CALLS = 16;
 const PATCH_TRIES = 64;
@@ -82,8 +87,8 @@ export class Subprocess implements AddressSpace, FDListener {
       "lastResult",
       "ops",
       "batching",
-      "batchFDs",
-      "batchFiles",
+      "files",
+      "evicted",
       "contexts",
       "idle",
       "dead",
@@ -110,9 +115,13 @@ export class Subprocess implements AddressSpace, FDListener {
   /** Operations collected and not yet carried out. */
   ops = 0;
   batching = 0;
-  /** Descriptors donated for the collected operations, closed at their end. */
-  batchFDs: number[] = [];
-  batchFiles: number[] = [];
+  /**
+   * Its descriptors by File.fileID, in order of donation. They are kept, since the same few files are mapped again and again, also by the next
+   * process that has this stub: no guest can make a call that uses a descriptor.
+   */
+  readonly files: Map<number, number> = new Map();
+  /** Descriptors that had to make room, closed at the end of the collected operations. */
+  readonly evicted: number[] = [];
   /** All threads that live, parked ones included. */
   contexts: SystrapContext[] = [];
   idle: SystrapContext[] = [];
@@ -164,12 +173,11 @@ export class Subprocess implements AddressSpace, FDListener {
 
   /** Carries out what was collected. Throws ENOMEM when the host ran out of mappings or memory. */
   flush(): void {
-    for (const fd of this.batchFDs) {
+    for (const fd of this.evicted) {
       encodeOp(this.area, this.ops * OP_WORDS, [SYS_close, fd]);
       this.ops++;
     }
-    this.batchFDs.length = 0;
-    this.batchFiles.length = 0;
+    this.evicted.length = 0;
     if (this.ops === 0) return;
     encodeOp(this.area, this.ops * OP_WORDS, OP_REPORT);
     this.ops = 0;
@@ -193,7 +201,7 @@ export class Subprocess implements AddressSpace, FDListener {
   mapFile(addr: number, file: File, offset: number, length: number, at: number, precommit: boolean): void {
     this.checkRange(addr, length);
     if (this.dead) return;
-    if (this.ops >= BATCH_OPS - 24 || this.batchFDs.length >= 8) this.flush();
+    if (this.ops >= BATCH_OPS - 24 || this.evicted.length >= 8) this.flush();
     const fd = this.descriptor(file);
     this.add([
       SYS_mmap,
@@ -237,12 +245,21 @@ export class Subprocess implements AddressSpace, FDListener {
     }
   }
 
-  /** The stub's descriptor of a file, donated for this batch unless it is the memory file. */
+  /** The stub's descriptor of a file, donated unless the stub has it. */
   descriptor(file: File): number {
     const platform = this.platform;
     if (file.fileID === platform.memoryFileID) return STUB_MEMORY_FILE;
-    const at = this.batchFiles.indexOf(file.fileID);
-    if (at >= 0) return this.batchFDs[at] ?? -1;
+    const { files } = this;
+    const known = files.get(file.fileID);
+    if (known !== undefined) return known;
+    if (files.size >= MAX_FILES) {
+      for (const [id, fd] of files) {
+        files.delete(id);
+        platform.releasesFile(this, id);
+        this.evicted.push(fd);
+        break;
+      }
+    }
     const addfd = platform.addfd;
     addfd[0] = this.commandLow;
     addfd[1] = this.commandHigh;
@@ -253,9 +270,18 @@ export class Subprocess implements AddressSpace, FDListener {
     const fd = host.ioctl(platform.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(addfd));
     if (fd < 0)
       throw new Error(`systrap: donating descriptor ${file.hostFD()} to stub ${this.pid}: ${linuxerr.nameOf(-fd)}`);
-    this.batchFDs.push(fd);
-    this.batchFiles.push(file.fileID);
+    files.set(file.fileID, fd);
+    platform.keepsFile(this, file);
     return fd;
+  }
+
+  /** Closes the descriptor of a file that goes away. */
+  forgetFile(id: number): void {
+    const fd = this.files.get(id);
+    if (fd === undefined || !this.files.delete(id) || this.dead) return;
+    if (this.evicted.length >= 8) this.flush();
+    this.evicted.push(fd);
+    if (this.batching === 0) this.flush();
   }
 
   setCodeAccess(code: CodeAccess | null): void {
@@ -407,19 +433,19 @@ export class Subprocess implements AddressSpace, FDListener {
     this.callCounts.clear();
     this.batching = 0;
     this.ops = 0;
-    this.batchFDs.length = 0;
-    this.batchFiles.length = 0;
     if (this.dead) return;
-    // Acknowledged before anybody frees the pages: a thread that still runs can only fault from here on.
-    this.unmapAll();
-    if (this.idle.length === this.contexts.length) this.platform.recycle(this);
-  }
-
-  /** Removes everything a guest had mapped. */
-  unmapAll(): void {
-    this.ops = 0;
+    // Acknowledged before anybody frees the pages: a thread that still runs can only fault from here on. What the threads used will be asked for:
+    // it is read on the way.
+    const asked: SystrapContext[] = [];
+    for (const ctx of this.contexts) {
+      if (ctx.clockKnown || asked.length >= MAX_CLOCKS) continue;
+      asked.push(ctx);
+      this.add([SYS_clock_gettime, ctx.clockID(), ctx.clockAddress()]);
+    }
     this.add([SYS_munmap, MIN_ADDRESS, STUB_BASE - MIN_ADDRESS]);
     this.flush();
+    if (!this.dead) for (const ctx of asked) ctx.clockRead();
+    if (this.idle.length === this.contexts.length) this.platform.recycle(this);
   }
 
   /** Ends the process for misbehaviour of its guest; the death is noticed by its pidfd. */
@@ -442,6 +468,8 @@ export class Subprocess implements AddressSpace, FDListener {
     platform.unwatchFD(this.pidfd);
     host.close(this.pidfd);
     platform.freeRegion(this.region);
+    for (const id of this.files.keys()) platform.releasesFile(this, id);
+    this.files.clear();
     for (const ctx of this.contexts) {
       platform.threads.delete(ctx.hostTID);
       platform.freeSlot(ctx.slot);

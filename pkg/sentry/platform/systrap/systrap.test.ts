@@ -36,6 +36,7 @@ class Memory implements File {
   }
   incRef(): void {}
   decRef(): void {}
+  listenClose(): void {}
 }
 
 /** Records the events of a thread and answers them as a test says. */

@@ -2,7 +2,7 @@ import { ptr, toArrayBuffer } from "bun:ffi";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
-import type { File } from "../../memmap/index.ts";
+import type { File, FileCloseListener } from "../../memmap/index.ts";
 import type { AddressSpace, ContextOwner, FDListener, Platform, Vdso } from "../platform.ts";
 import type { SystrapContext } from "./context.ts";
 import type { SystrapNative } from "./native.ts";
@@ -96,7 +96,7 @@ class Watch {
 }
 
 /** The systrap platform: guests run in stub processes and seccomp brings their system calls here. */
-export class SystrapPlatform implements Platform {
+export class SystrapPlatform implements Platform, FileCloseListener {
   static readonly stateType = stateType(
     "systrap.SystrapPlatform",
     [],
@@ -133,6 +133,7 @@ export class SystrapPlatform implements Platform {
       "mxcsrMask",
       "vdso",
       "waitStatus",
+      "holders",
       "slotBytes",
       "slotInit",
       "running",
@@ -213,6 +214,8 @@ export class SystrapPlatform implements Platform {
   /** Contexts with an event to be told at the next poll. */
   readonly deferred: SystrapContext[] = [];
   readonly waitStatus: host.HostWaitStatus = new host.HostWaitStatus();
+  /** Stubs that keep a descriptor of a file, by File.fileID. */
+  readonly holders: Map<number, Subprocess[]> = new Map();
   /** Threads told to report that have not yet. */
   readonly expected: Set<SystrapContext> = new Set();
   fpStateSize = 0;
@@ -395,6 +398,35 @@ export class SystrapPlatform implements Platform {
     a[4] = number;
     a[5] = 0;
     this.must("donating a descriptor", host.ioctl(this.listener, SECCOMP_IOCTL_NOTIF_ADDFD, ptr(a)));
+  }
+
+  /** A stub keeps a descriptor of a file from here on. */
+  keepsFile(stub: Subprocess, file: File): void {
+    const list = this.holders.get(file.fileID);
+    if (list !== undefined) {
+      list.push(stub);
+      return;
+    }
+    this.holders.set(file.fileID, [stub]);
+    file.listenClose(this);
+  }
+
+  /** ... and no longer. */
+  releasesFile(stub: Subprocess, id: number): void {
+    const list = this.holders.get(id);
+    const at = list?.indexOf(stub) ?? -1;
+    if (list === undefined || at < 0) return;
+    const last = list.pop();
+    if (last !== undefined && last !== stub) list[at] = last;
+    if (list.length === 0) this.holders.delete(id);
+  }
+
+  /** See FileCloseListener: what the host keeps for an open descriptor (space of deleted files, locks) must not outlive the guest's. */
+  fileClosed(file: File): void {
+    const list = this.holders.get(file.fileID);
+    if (list === undefined) return;
+    this.holders.delete(file.fileID);
+    for (const stub of list) stub.forgetFile(file.fileID);
   }
 
   /** Removes the stack that exec made and notes where the vDSO is. */

@@ -155,7 +155,7 @@ export class Loader {
     if (spec.strace) kernel.strace = new Strace(this.log);
     const root = newRootCredentials(users);
     registerFilesystems(kernel, { cpuInfo: this.cpuInfo, bootID: randomUUID() });
-    const mounts = makeMounts(kernel, root, Math.floor(this.descriptors / 2));
+    const mounts = makeMounts(kernel, root, Math.floor(this.descriptors / 2), spec.fileAccess);
     const fds = new FDTable();
     const limits = newDefaultLimitSet();
     for (const [i, file] of makeStdio(kernel, FD.stdio).entries()) {

@@ -10,7 +10,10 @@ import { TmpfsType } from "../../pkg/sentry/fsimpl/tmpfs/index.ts";
 import type { Credentials } from "../../pkg/sentry/kernel/auth/index.ts";
 import type { Kernel } from "../../pkg/sentry/kernel/index.ts";
 import { type MountNamespace, PathOperation, Statx, type VirtualDentry } from "../../pkg/sentry/vfs/index.ts";
-import { FD } from "./spec.ts";
+import { type BootSpec, FD } from "./spec.ts";
+
+/** How long what the host said about a name is good with fileAccess "timed". */
+const TIMED_MS = 1000;
 
 /** A file system every container finds, in order of mounting. */
 interface StandardMount {
@@ -43,9 +46,16 @@ export function registerFilesystems(k: Kernel, proc: ProcInfo): void {
 }
 
 /** The donated directory under an overlay in memory, as the root of a new namespace. */
-function makeRoot(k: Kernel, creds: Credentials, maxDescriptors: number): MountNamespace {
+function makeRoot(
+  k: Kernel,
+  creds: Credentials,
+  maxDescriptors: number,
+  fileAccess: BootSpec["fileAccess"],
+): MountNamespace {
   const vfs = k.vfs;
   const directory = new GoferOptions(FD.root);
+  directory.exclusive = fileAccess === "exclusive";
+  directory.trustFor = fileAccess === "timed" ? TIMED_MS : 0;
   directory.maxDescriptors = Math.min(directory.maxDescriptors, maxDescriptors);
   const lower = vfs.newFilesystem(creds, "9p", "none", {
     flags: MS_RDONLY,
@@ -63,6 +73,7 @@ function makeRoot(k: Kernel, creds: Credentials, maxDescriptors: number): MountN
   });
   const upperRoot = vfs.newDisconnectedMount(upper, upper.rootDentry(), "none", 0).rootVD;
   const layers = new OverlayOptions(upperRoot, [lowerRoot]);
+  layers.private = true;
   return vfs.newMountNamespace(
     creds,
     "none",
@@ -89,8 +100,13 @@ function makeDirectory(k: Kernel, creds: Credentials, root: VirtualDentry, path:
  * The container's mounts: its root, and what Linux programs expect on top. At most `maxDescriptors` of our descriptors are kept for files of
  * the host that are not open.
  */
-export function makeMounts(k: Kernel, creds: Credentials, maxDescriptors: number): MountNamespace {
-  const ns = makeRoot(k, creds, maxDescriptors);
+export function makeMounts(
+  k: Kernel,
+  creds: Credentials,
+  maxDescriptors: number,
+  fileAccess: BootSpec["fileAccess"],
+): MountNamespace {
+  const ns = makeRoot(k, creds, maxDescriptors, fileAccess);
   for (const m of standardMounts) {
     makeDirectory(k, creds, ns.root, m.target);
     const at = new PathOperation(ns.root, ns.root, m.target, true);

@@ -35,6 +35,8 @@ export interface BootSpec {
   /** Log system calls. */
   readonly strace: boolean;
   readonly platform: string;
+  /** Whether the root directory is changed by others, and when that has to be seen. */
+  readonly fileAccess: "exclusive" | "shared" | "timed";
   /** CPUs the host lets this process use. */
   readonly cpus: number;
   /** Bytes of memory the container is told of. */

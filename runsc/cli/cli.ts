@@ -37,6 +37,7 @@ function configOf(flags: Readonly<Record<string, unknown>>): Config {
     strace: flags["strace"] === true,
     platform: flags["platform"],
     network: flags["network"],
+    fileAccess: flags["file-access"] ?? null,
   };
   return c as unknown as Config;
 }

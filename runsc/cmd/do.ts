@@ -80,6 +80,8 @@ export const doCommand: Readonly<Command> = {
           debug: config.debug,
           strace: config.strace,
           platform: config.platform,
+          // The host goes on using the directory.
+          fileAccess: config.fileAccess ?? "timed",
           cpus: availableParallelism(),
           memory: totalmem(),
         },

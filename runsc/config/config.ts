@@ -6,6 +6,14 @@ export type NetworkType = (typeof networkTypes)[number];
 /** The platforms that can be chosen, the default first. */
 export const platformNames = ["systrap"] as const;
 
+/**
+ * Who else changes the directory of the host that is a sandbox's root, as in gVisor: nobody (names and attributes are kept), or others
+ * (the host is asked at each use). "timed" lies between: what others change is seen after a second at the latest.
+ */
+export const fileAccessTypes = ["exclusive", "shared", "timed"] as const;
+/** One of fileAccessTypes. */
+export type FileAccessType = (typeof fileAccessTypes)[number];
+
 /** The values of the global flags. */
 export interface Config {
   /** More in the debug log. */
@@ -16,6 +24,8 @@ export interface Config {
   readonly strace: boolean;
   readonly platform: (typeof platformNames)[number];
   readonly network: NetworkType;
+  /** null: what suits the command. */
+  readonly fileAccess: FileAccessType | null;
 }
 
 /** The Config of an empty command line. */
@@ -25,6 +35,7 @@ export const defaultConfig: Config = Object.freeze({
   strace: false,
   platform: "systrap",
   network: "none",
+  fileAccess: null,
 });
 
 /** The global flags as the command line parser takes them. */
@@ -38,4 +49,9 @@ export const globalFlags = {
   },
   platform: { type: "string", choices: platformNames, default: "systrap", describe: "how guest code is run" },
   network: { type: "string", choices: networkTypes, default: "none", describe: "what the network is connected to" },
+  "file-access": {
+    type: "string",
+    choices: fileAccessTypes,
+    describe: "who else changes the root directory: nobody, others, or others who can wait a second to be seen",
+  },
 } as const;

@@ -134,6 +134,7 @@ import * as vfsEpoll from "../vfs/epoll.ts";
 import * as vfsFileDescription from "../vfs/file_description.ts";
 import * as vfsHostCopy from "../vfs/host_copy.ts";
 import * as vfsLock from "../vfs/lock.ts";
+import * as vfsMissingNames from "../vfs/missing_names.ts";
 import * as vfsMount from "../vfs/mount.ts";
 import * as vfsOpath from "../vfs/opath.ts";
 import * as vfsOptions from "../vfs/options.ts";
@@ -355,6 +356,7 @@ export const stateClasses: readonly StateClass[] = [
   vfsLock.LockWait,
   vfsLock.FileLocks,
   vfsLock.LockWaits,
+  vfsMissingNames.MissingNames,
   vfsMount.Mount,
   vfsMount.MountNamespace,
   vfsOpath.OPathFileDescription,

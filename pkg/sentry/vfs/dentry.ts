@@ -24,8 +24,11 @@ export class Dentry {
     "recentlyUsed",
     "cachePrev",
     "cacheNext",
+    "serial",
   ]);
   readonly fs: Filesystem;
+  /** Tells dentries apart in hashes. */
+  readonly serial: number;
   /** null for the root of a filesystem and for files that never had a name. */
   parent: Dentry | null;
   /** Byte string; the root's is empty. */
@@ -49,6 +52,7 @@ export class Dentry {
   /** A dentry that nothing knows yet. Takes a reference on the inode and the parent. */
   constructor(fs: Filesystem, parent: Dentry | null, name: string, inode: Inode) {
     this.fs = fs;
+    this.serial = ++fs.vfs.lastDentry;
     this.parent = parent;
     this.name = name;
     this.inode = inode;
@@ -86,6 +90,7 @@ export class Dentry {
     if (p !== null) {
       if (p.children === null) p.children = new Map();
       p.children.set(this.name, this);
+      if (this.fs.missingFor > 0) this.fs.vfs.missingNames.forget(p, this.name);
       this.fs.vfs.dentryCache.add(this);
     }
     this.hashed = true;
@@ -140,6 +145,7 @@ export class Dentry {
     }
     if (newParent.children === null) newParent.children = new Map();
     newParent.children.set(newName, this);
+    if (this.fs.missingFor > 0) this.fs.vfs.missingNames.forget(newParent, newName);
   }
 
   /** rename(2) with RENAME_EXCHANGE. */

@@ -16,6 +16,7 @@ export abstract class Filesystem {
     "mounts",
     "readOnly",
     "revalidates",
+    "missingFor",
   ]);
   readonly vfs: VirtualFilesystem;
   /** Minor of the anonymous device number (major 0) that st_dev of its files shows. */
@@ -28,6 +29,11 @@ export abstract class Filesystem {
   readOnly = false;
   /** A dentry found in memory may be stale: inode.revalidate() is asked at each use. Set by the constructor of a subclass. */
   revalidates = false;
+  /**
+   * Milliseconds for which a name that a lookup did not find is known to be missing; names are then made through dentries of this
+   * filesystem only, or such a delay is accepted. 0: ask at each use.
+   */
+  missingFor = 0;
 
   constructor(vfs: VirtualFilesystem) {
     this.vfs = vfs;

@@ -90,8 +90,15 @@ export function openAt(
     w.walkFull(follow, (r.flags & O_DIRECTORY) !== 0);
     if ((r.flags & __O_TMPFILE) !== 0) return openTmpfile(vfs, w, r);
     return openExisting(vfs, w.mount, w.dentry, r, creds);
+  } catch (e) {
+    if (!vfs.stale(e)) throw e;
   } finally {
     vfs.releaseWalker(w);
+  }
+  try {
+    return openAt(vfs, creds, pop, opts);
+  } finally {
+    vfs.strict = false;
   }
 }
 

@@ -46,18 +46,24 @@ export function mountedAt(m: Mount, d: Dentry): Mount | null {
  */
 export function lookupChild(dir: Dentry, name: string): Dentry | null {
   const cached = dir.children?.get(name);
+  const fs = dir.fs;
+  const vfs = fs.vfs;
   if (cached !== undefined) {
     // A mountpoint stays where it is whatever happens to the directory below it.
-    if (!dir.fs.revalidates || cached.mounts !== null || cached.inode.revalidate(cached)) {
+    if ((!fs.revalidates && !vfs.strict) || cached.mounts !== null || cached.inode.revalidate(cached)) {
       cached.recentlyUsed = true;
       return cached;
     }
     cached.invalidate();
   }
   if (name.length > NAME_MAX) throw linuxerr.ENAMETOOLONG;
+  if (fs.missingFor > 0 && !vfs.strict && vfs.missingNames.has(dir, name, vfs.elapsed())) return null;
   const inode = dir.inode.lookup(dir, name);
-  if (inode === null) return null;
-  const d = new Dentry(dir.fs, dir, name, inode);
+  if (inode === null) {
+    if (fs.missingFor > 0) vfs.missingNames.add(dir, name, vfs.elapsed() + fs.missingFor);
+    return null;
+  }
+  const d = new Dentry(fs, dir, name, inode);
   d.hash();
   return d;
 }

@@ -15,6 +15,7 @@ import { HostCopier } from "./host_copy.ts";
 import type { Fifo, Inode } from "./inode.ts";
 import { LockWaits } from "./lock.ts";
 import { Mount, MountNamespace } from "./mount.ts";
+import { MissingNames } from "./missing_names.ts";
 import * as mountops from "./mount_ops.ts";
 import { accessAt, openAt } from "./open.ts";
 import {
@@ -63,12 +64,23 @@ export class VirtualFilesystem {
       "taskSource",
       "lastMountID",
       "lastAnonMinor",
+      "lastDentry",
       "mountMax",
       "anonFilesystem",
       "epollAccounting",
       "lockWaits",
     ],
-    ["walkers", "walkersInUse", "operation", "timestamp", "hostCopier"],
+    [
+      "walkers",
+      "walkersInUse",
+      "operation",
+      "timestamp",
+      "hostCopier",
+      "missingNames",
+      "strict",
+      "elapsedIn",
+      "elapsedMs",
+    ],
   );
   readonly clock: Clock;
   readonly dentryCache: DentryCache;
@@ -83,6 +95,7 @@ export class VirtualFilesystem {
   taskSource: CurrentTaskSource | null = null;
   lastMountID = 0;
   lastAnonMinor = 0;
+  lastDentry = 0;
   /** Most mounts of one namespace. */
   mountMax = 100000;
   /** Made at first use. */
@@ -97,6 +110,12 @@ export class VirtualFilesystem {
   readonly timestamp: Timestamp = new Timestamp();
   /** For filesystems with data in memory files; holds nothing between calls. */
   readonly hostCopier: HostCopier = new HostCopier();
+  readonly missingNames: MissingNames = new MissingNames();
+  /** Nothing remembered is good enough: what was turned out to be wrong. See stale(). */
+  strict = false;
+  /** The operation in which elapsedMs was read. */
+  elapsedIn = -1;
+  elapsedMs = 0;
 
   constructor(clock: Clock, dentryLimit: number = DEFAULT_DENTRY_LIMIT) {
     this.clock = clock;
@@ -110,6 +129,10 @@ export class VirtualFilesystem {
       operation: 0,
       timestamp: new Timestamp(),
       hostCopier: new HostCopier(),
+      missingNames: new MissingNames(),
+      strict: false,
+      elapsedIn: -1,
+      elapsedMs: 0,
     });
   }
 
@@ -152,6 +175,25 @@ export class VirtualFilesystem {
   now(): Timestamp {
     this.clock.realtimeCoarse(this.timestamp);
     return this.timestamp;
+  }
+
+  /** Milliseconds of a clock that only goes forward, read once in an operation: for how old what is remembered may be. */
+  elapsed(): number {
+    if (this.elapsedIn !== this.operation || this.walkersInUse === 0) {
+      this.elapsedIn = this.operation;
+      this.elapsedMs = performance.now();
+    }
+    return this.elapsedMs;
+  }
+
+  /**
+   * Whether to repeat an operation on a path that failed with `e`, this time asking filesystems about everything: another file has taken
+   * the name of one that was remembered. The caller sets `strict` back.
+   */
+  stale(e: unknown): boolean {
+    if (e !== linuxerr.ESTALE || this.strict) return false;
+    this.strict = true;
+    return true;
   }
 
   /** The task whose system call is being served, or null. */
@@ -227,8 +269,16 @@ export class VirtualFilesystem {
       w.begin(creds, this.currentTask(), pop);
       w.walkFull(pop.followFinalSymlink, false);
       statDentry(w.mount, w.dentry, out);
+      return;
+    } catch (e) {
+      if (!this.stale(e)) throw e;
     } finally {
       this.releaseWalker(w);
+    }
+    try {
+      this.statAt(creds, pop, out);
+    } finally {
+      this.strict = false;
     }
   }
 

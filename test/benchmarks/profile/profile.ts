@@ -76,6 +76,7 @@ function runSentry(prefix: readonly string[], env: readonly string[]): number {
     debug: false,
     strace: false,
     platform: "systrap",
+    fileAccess: "timed",
     cpus: availableParallelism(),
     memory: totalmem(),
   };

@@ -66,6 +66,7 @@ export class GoferDirectoryDescription extends FileDescription {
       this.pending = true;
       return d;
     }
+    this.directory.accessed();
     d ??= this.directory.gofer.acquireDirents();
     this.dirents = d;
     const n = d.fill(this.fd);

@@ -29,11 +29,13 @@ const MAX_DIRENT_BUFFERS = 4;
 
 /** What a gofer mount is made from: GetFilesystemOptions.internalData. */
 export class GoferOptions {
-  static readonly stateType = stateType("gofer.Options", ["exclusive", "maxDescriptors"], ["rootFD"]);
+  static readonly stateType = stateType("gofer.Options", ["exclusive", "trustFor", "maxDescriptors"], ["rootFD"]);
   /** A host directory, open with O_PATH or O_RDONLY. The filesystem owns it from now on. */
   readonly rootFD: number;
   /** Nobody else changes the directory while it is mounted: attributes and names are kept. */
   exclusive = false;
+  /** Others may change it, but may wait this many milliseconds to be seen by those who ask for a path. */
+  trustFor = 0;
   /** Host descriptors kept open for later. Lower it when RLIMIT_NOFILE is low. */
   maxDescriptors = DEFAULT_MAX_DESCRIPTORS;
 
@@ -46,12 +48,14 @@ export class GoferOptions {
 export class GoferFilesystem extends Filesystem {
   static override readonly stateType = stateType(
     "gofer.Filesystem",
-    ["exclusive", "fileIDs", "descriptors", "rootDev", "devices"],
+    ["exclusive", "trustFor", "fileIDs", "descriptors", "rootDev", "devices"],
     ["rootFD", "inodes", "hostStat", "statOwner", "io", "xattrBytes", "direntBuffers"],
   );
   override readonly type = "9p";
   readonly rootFD: number;
   readonly exclusive: boolean;
+  /** Milliseconds for which an answer about a name is good for path walks. */
+  readonly trustFor: number;
   readonly fileIDs: FileIDs;
   readonly descriptors: DescriptorCache;
   /** The host's device of the root. */
@@ -73,6 +77,8 @@ export class GoferFilesystem extends Filesystem {
     super(vfs);
     this.rootFD = opts.rootFD;
     this.exclusive = opts.exclusive;
+    this.trustFor = opts.exclusive ? Number.POSITIVE_INFINITY : opts.trustFor;
+    this.missingFor = this.trustFor;
     this.revalidates = !opts.exclusive;
     this.fileIDs = fileIDs;
     this.descriptors = new DescriptorCache(opts.maxDescriptors);
@@ -166,7 +172,8 @@ export class GoferFilesystem extends Filesystem {
   }
 
   override mountOptions(): string {
-    return this.exclusive ? "directfs,cache=fscache" : "directfs,cache=remote_revalidating";
+    if (this.exclusive) return "directfs,cache=fscache";
+    return this.trustFor > 0 ? `directfs,cache=fscache,timeo=${this.trustFor}` : "directfs,cache=remote_revalidating";
   }
 
   override sync(): void {

@@ -1,6 +1,6 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_NOFOLLOW, O_PATH } from "../../../abi/linux/file.ts";
-import { S_IFLNK, S_IFMT, UTIME_OMIT } from "../../../abi/linux/stat.ts";
+import { S_IFLNK, S_IFMT, STATX_BASIC_STATS, STATX_BTIME, UTIME_OMIT } from "../../../abi/linux/stat.ts";
 import {
   XATTR_SECURITY_CAPABILITY,
   XATTR_SIZE_MAX,
@@ -50,7 +50,25 @@ export abstract class GoferInode extends Inode {
   static override readonly stateType: StateType = stateType(
     "gofer.Inode",
     ["gofer", "hostDev", "inoLow", "inoHigh", "location", "otherNames", "fileMode", "kuid", "kgid", "device"],
-    ["attributes", "attributesValid", "controlFD", "askedIn"],
+    [
+      "attributesValid",
+      "askedAt",
+      "statMask",
+      "blockSize",
+      "links",
+      "bytes",
+      "blocks",
+      "atimeSec",
+      "atimeNsec",
+      "btimeSec",
+      "btimeNsec",
+      "ctimeSec",
+      "ctimeNsec",
+      "mtimeSec",
+      "mtimeNsec",
+      "controlFD",
+      "askedIn",
+    ],
   );
   readonly gofer: GoferFilesystem;
   /** The host's st_dev. */
@@ -66,9 +84,23 @@ export abstract class GoferInode extends Inode {
   kuid: number;
   kgid: number;
   device: number;
-  /** All attributes, kept when the mount is exclusive. */
-  attributes: host.HostStat | null = null;
+  /** The attributes below are the file's, or were at the time askedAt; kept when answers of the host are trusted for a while. */
   attributesValid = false;
+  /** Milliseconds of the vfs's elapsed(). */
+  askedAt = 0;
+  statMask = 0;
+  blockSize = 0;
+  links = 0;
+  bytes = 0;
+  blocks = 0;
+  atimeSec = 0;
+  atimeNsec = 0;
+  btimeSec = 0;
+  btimeNsec = 0;
+  ctimeSec = 0;
+  ctimeNsec = 0;
+  mtimeSec = 0;
+  mtimeNsec = 0;
   /** An O_PATH descriptor of a file that may have no name any more; -1: none. */
   controlFD = -1;
   /** The operation of the vfs in which the host was last asked by name; see tookStat. */
@@ -119,10 +151,81 @@ export abstract class GoferInode extends Inode {
     this.fileMode = st.mode;
     this.kuid = st.uid;
     this.kgid = st.gid;
-    if (!this.gofer.exclusive) return;
-    this.attributes ??= new host.HostStat();
-    this.attributes.words.set(st.words);
+    const fs = this.gofer;
+    if (fs.trustFor === 0) return;
+    this.statMask = st.mask;
+    this.blockSize = st.blksize;
+    this.links = st.nlink;
+    this.bytes = st.size;
+    this.blocks = st.blocks;
+    this.atimeSec = st.atimeSec;
+    this.atimeNsec = st.atimeNsec;
+    this.btimeSec = st.btimeSec;
+    this.btimeNsec = st.btimeNsec;
+    this.ctimeSec = st.ctimeSec;
+    this.ctimeNsec = st.ctimeNsec;
+    this.mtimeSec = st.mtimeSec;
+    this.mtimeNsec = st.mtimeNsec;
     this.attributesValid = true;
+    this.askedAt = fs.vfs.elapsed();
+  }
+
+  /** Whether what is remembered of the file still is good enough for a path walk. */
+  isFresh(): boolean {
+    const { vfs, trustFor } = this.gofer;
+    return this.attributesValid && !vfs.strict && (trustFor === Number.POSITIVE_INFINITY || this.isYoung());
+  }
+
+  isYoung(): boolean {
+    const { vfs, trustFor } = this.gofer;
+    return vfs.elapsed() - this.askedAt < trustFor;
+  }
+
+  /** Whether the attributes may be shown: to those who have the file open only what nobody else can have changed. */
+  isCurrent(): boolean {
+    if (!this.attributesValid || this.isBeingStored()) return false;
+    const { vfs, exclusive } = this.gofer;
+    return exclusive ? !vfs.strict : vfs.walkersInUse > 0 && this.isFresh();
+  }
+
+  /** Whether the contents may change without our noticing: somebody has mapped them for writing. */
+  isBeingStored(): boolean {
+    return false;
+  }
+
+  /** The file was read: the host may have set its access time, which it only does at most once a day after a change (relatime). */
+  accessed(): void {
+    if (!this.attributesValid) return;
+    const sec = this.atimeSec;
+    const old = sec < this.mtimeSec || (sec === this.mtimeSec && this.atimeNsec <= this.mtimeNsec);
+    if (old || sec < this.ctimeSec || (sec === this.ctimeSec && this.atimeNsec <= this.ctimeNsec)) this.changed();
+  }
+
+  /** The attributes that are remembered. */
+  fillFromMemory(out: Statx): void {
+    out.mask = STATX_BASIC_STATS | (this.statMask & STATX_BTIME);
+    out.blksize = this.blockSize;
+    out.attributes = 0;
+    out.attributesMask = 0;
+    out.nlink = this.links;
+    out.uid = this.kuid;
+    out.gid = this.kgid;
+    out.mode = this.fileMode;
+    out.ino = this.ino;
+    out.size = this.bytes;
+    out.blocks = this.blocks;
+    out.atimeSec = this.atimeSec;
+    out.atimeNsec = this.atimeNsec;
+    const birth = (this.statMask & STATX_BTIME) !== 0;
+    out.btimeSec = birth ? this.btimeSec : 0;
+    out.btimeNsec = birth ? this.btimeNsec : 0;
+    out.ctimeSec = this.ctimeSec;
+    out.ctimeNsec = this.ctimeNsec;
+    out.mtimeSec = this.mtimeSec;
+    out.mtimeNsec = this.mtimeNsec;
+    out.rdev = this.device;
+    out.dev = this.gofer.deviceOf(this.hostDev);
+    out.mountID = 0;
   }
 
   /** gofer.hostStat holds the host's answer about this file, asked for by name in the operation under way. */
@@ -168,8 +271,8 @@ export abstract class GoferInode extends Inode {
 
   override stat(out: Statx): void {
     const fs = this.gofer;
-    if (this.attributesValid && this.attributes !== null) {
-      fillStatx(out, this.attributes, fs.deviceOf(this.hostDev));
+    if (this.isCurrent()) {
+      this.fillFromMemory(out);
       return;
     }
     // The path walk under way may just have asked. (Not when it came here by ".." or over a mount.)
@@ -183,6 +286,8 @@ export abstract class GoferInode extends Inode {
   override revalidate(d: Dentry): boolean {
     const dir = d.parent?.inode;
     if (!(dir instanceof GoferInode)) return true;
+    const at = this.location;
+    if (this.isFresh() && at !== null && at.parent === dir && at.name === d.name) return true;
     const st = this.gofer.hostStat;
     this.gofer.statOwner = null;
     const dirFD = dir.directoryFD();

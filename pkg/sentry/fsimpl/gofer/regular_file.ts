@@ -156,11 +156,15 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
     return this.linkable ? false : super.linkRefused();
   }
 
+  override isBeingStored(): boolean {
+    return this.mappings.writableBytes > 0;
+  }
+
   // ---- size
 
   /** The size now. */
   size(): number {
-    if (this.attributesValid && this.attributes !== null) return this.attributes.size;
+    if (this.isCurrent()) return this.bytes;
     const r = this.fetch();
     if (r < 0) throw linuxerr.fromErrno(-r);
     return this.gofer.hostStat.size;
@@ -193,13 +197,13 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
   }
 
   removeMapping(ms: MappingSpace, start: number, end: number, offset: number, writable: boolean): void {
+    if (writable) this.changed();
     this.mappings.removeMapping(ms, start, end, offset, writable);
   }
 
   translate(start: number, end: number, optionalEnd: number, access: number): Translation[] {
     const write = (access & AccessWrite) !== 0;
-    // Stores through a mapping do not pass here; what is known of the file is not to be relied on while there is one.
-    if (write || this.mappings.writableBytes > 0) this.changed();
+    if (write) this.changed();
     const h = this.getHandle(write);
     try {
       return h.translate(start, end, optionalEnd, access, this.size());

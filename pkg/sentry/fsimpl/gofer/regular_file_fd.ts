@@ -36,6 +36,7 @@ export class GoferFileDescription extends SeekableFileDescription {
   }
 
   override pread(dst: IOSequence, offset: number): number {
+    this.file.accessed();
     try {
       const n = this.file.gofer.io.read(this.handle.fd, dst, offset, 0);
       if (n >= 0) return n;

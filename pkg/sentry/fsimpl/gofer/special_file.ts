@@ -6,7 +6,7 @@ import { GoferInode } from "./inode.ts";
 /** A symbolic link. */
 export class GoferSymlink extends GoferInode {
   static override readonly stateType = stateType("gofer.Symlink", [], ["target"]);
-  /** Kept when the mount is exclusive; a link's target never changes, but another link may take the host's inode number. */
+  /** Kept when answers of the host are trusted, until the link's ctime is another: its target never changes, but another link may take its number. */
   target: string | null = null;
 
   override readlink(): string {
@@ -18,8 +18,14 @@ export class GoferSymlink extends GoferInode {
       r = host.readlinkat(this.needParentFD(at), at.name);
     }
     if (typeof r === "number") throw linuxerr.fromErrno(-r);
-    if (this.gofer.exclusive) this.target = r;
+    this.accessed();
+    if (this.gofer.trustFor > 0) this.target = r;
     return r;
+  }
+
+  override seen(st: host.HostStat): void {
+    if (this.target !== null && (st.ctimeSec !== this.ctimeSec || st.ctimeNsec !== this.ctimeNsec)) this.target = null;
+    super.seen(st);
   }
 }
 

@@ -29,13 +29,15 @@ const MAX_DEVICES = 31;
 
 /** What an overlay is made of: GetFilesystemOptions.internalData. */
 export class OverlayOptions {
-  static readonly stateType = stateType("overlay.Options", ["upper", "lowers", "shownOptions"]);
+  static readonly stateType = stateType("overlay.Options", ["upper", "lowers", "shownOptions", "private"]);
   /** A directory of a filesystem that nothing else uses; null: read-only. */
   readonly upper: VirtualDentry | null;
   /** From the top; at least one. */
   readonly lowers: readonly VirtualDentry[];
   /** For mountinfo. */
   shownOptions = "";
+  /** Nothing in the sandbox but the overlay reaches the layers. */
+  private = false;
 
   constructor(upper: VirtualDentry | null, lowers: readonly VirtualDentry[]) {
     this.upper = upper;
@@ -77,6 +79,11 @@ export class OverlayFilesystem extends Filesystem {
     this.readOnly = this.upperMount === null;
     for (const m of this.lowerMounts) if (m.fs.revalidates) this.revalidates = true;
     if (this.upperMount?.fs.revalidates === true) this.revalidates = true;
+    if (opts.private) {
+      this.missingFor = Number.POSITIVE_INFINITY;
+      for (const m of this.lowerMounts) if (m.fs.revalidates) this.missingFor = Math.min(this.missingFor, m.fs.missingFor);
+      if (this.upperMount?.fs.revalidates === true) this.missingFor = Math.min(this.missingFor, this.upperMount.fs.missingFor);
+    }
     const lowers = this.lowerMounts.map((m) => m.root);
     const first = lowers[0];
     if (first === undefined) throw linuxerr.EINVAL;

@@ -42,9 +42,10 @@ export function mountedAt(m: Mount, d: Dentry): Mount | null {
 
 /**
  * The dentry of a name in a directory of a filesystem, from memory or by asking the filesystem; null when the name does not exist. No
- * permissions, no mounts: the vfs and stacked filesystems use it.
+ * permissions, no mounts: the vfs and stacked filesystems use it. A file found without `remember` gets a dentry that nothing knows: the
+ * caller takes a reference, or drops it with discard(). Directories are always remembered.
  */
-export function lookupChild(dir: Dentry, name: string): Dentry | null {
+export function lookupChild(dir: Dentry, name: string, remember = true): Dentry | null {
   const cached = dir.children?.get(name);
   const fs = dir.fs;
   const vfs = fs.vfs;
@@ -64,7 +65,7 @@ export function lookupChild(dir: Dentry, name: string): Dentry | null {
     return null;
   }
   const d = new Dentry(fs, dir, name, inode);
-  d.hash();
+  if (remember || inode.isDir()) d.hash();
   return d;
 }
 

@@ -14,8 +14,8 @@ import type { Filesystem, FilesystemType, GetFilesystemOptions } from "./filesys
 import { HostCopier } from "./host_copy.ts";
 import type { Fifo, Inode } from "./inode.ts";
 import { LockWaits } from "./lock.ts";
-import { Mount, MountNamespace } from "./mount.ts";
 import { MissingNames } from "./missing_names.ts";
+import { Mount, MountNamespace } from "./mount.ts";
 import * as mountops from "./mount_ops.ts";
 import { accessAt, openAt } from "./open.ts";
 import {

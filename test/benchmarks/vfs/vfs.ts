@@ -5,9 +5,9 @@
  */
 import { profile } from "bun:jsc";
 import { parseArgs } from "node:util";
-import { MS_RDONLY } from "../../../pkg/abi/linux/fs.ts";
 import { DT_DIR } from "../../../pkg/abi/linux/dirent.ts";
 import { O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../pkg/abi/linux/file.ts";
+import { MS_RDONLY } from "../../../pkg/abi/linux/fs.ts";
 import { S_IFDIR, S_IFMT } from "../../../pkg/abi/linux/stat.ts";
 import { LinuxError } from "../../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../../pkg/hostsyscall/index.ts";
@@ -17,11 +17,21 @@ import { TmpfsType } from "../../../pkg/sentry/fsimpl/tmpfs/index.ts";
 import { newRootCredentials, newRootUserNamespace } from "../../../pkg/sentry/kernel/auth/index.ts";
 import { MemoryFile } from "../../../pkg/sentry/pgalloc/index.ts";
 import { BytesIO, IOSequence } from "../../../pkg/sentry/usermem/index.ts";
-import { type DirentCallback, PathOperation, Statx, type Timestamp, VirtualFilesystem } from "../../../pkg/sentry/vfs/index.ts";
+import {
+  type DirentCallback,
+  PathOperation,
+  Statx,
+  type Timestamp,
+  VirtualFilesystem,
+} from "../../../pkg/sentry/vfs/index.ts";
 
 const { values: options } = parseArgs({
-  options: { shared: { type: "boolean", default: false }, timed: { type: "boolean", default: false }, walk: { type: "string", default: "" },
-    profile: { type: "boolean", default: false } },
+  options: {
+    shared: { type: "boolean", default: false },
+    timed: { type: "boolean", default: false },
+    walk: { type: "string", default: "" },
+    profile: { type: "boolean", default: false },
+  },
 });
 
 class FixedClock {
@@ -124,7 +134,12 @@ if (options.walk !== "") {
   const walks = options.profile ? 0 : 4;
   if (options.profile) {
     walk(options.walk);
-    console.log(profile(() => walk(options.walk), 250).functions.split("\n").slice(0, 30).join("\n"));
+    console.log(
+      profile(() => walk(options.walk), 250)
+        .functions.split("\n")
+        .slice(0, 30)
+        .join("\n"),
+    );
   }
   for (let i = 0; i < walks; i++) {
     const from = Bun.nanoseconds();

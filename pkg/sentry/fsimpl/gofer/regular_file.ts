@@ -137,7 +137,7 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
 
   override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
     const d = vd.dentry;
-    if (d.hashed && d.parent !== null && d.parent.inode instanceof GoferInode) {
+    if (!d.deleted && d.parent !== null && d.parent.inode instanceof GoferInode) {
       this.setLocation(d.parent.inode, d.name);
     }
     const acc = flags & O_ACCMODE;

@@ -15,10 +15,34 @@ import {
 } from "../../vfs/index.ts";
 import { OverlayDirectoryDescription } from "./directory_fd.ts";
 import { isDirectory, isWhiteout, OPAQUE_XATTR, OverlayInode } from "./inode.ts";
+import type { OverlayFilesystem } from "./overlay.ts";
 
 /** A directory: of one layer, or merged from several. */
 export class OverlayDirectory extends OverlayInode {
-  static override readonly stateType = stateType("overlay.Directory", []);
+  static override readonly stateType = stateType("overlay.Directory", ["lowers"]);
+  /** All that shows of it in lower layers, from the top. */
+  lowers: Dentry[];
+
+  constructor(fs: OverlayFilesystem, ino: number, upper: Dentry | null, lowers: Dentry[]) {
+    super(fs, ino, upper, lowers[0] ?? null);
+    this.lowers = lowers;
+    for (let i = 1; i < lowers.length; i++) lowers[i]?.incRef();
+  }
+
+  override revalidate(d: Dentry): boolean {
+    if (!super.revalidate(d)) return false;
+    for (let i = 1; i < this.lowers.length; i++) {
+      const l = this.lowers[i];
+      if (l !== undefined && !this.showsStill(l)) return false;
+    }
+    return true;
+  }
+
+  override release(): void {
+    for (let i = 1; i < this.lowers.length; i++) this.lowers[i]?.decRef();
+    this.lowers = [];
+    super.release();
+  }
 
   /** Whether more than one layer shows, or may hold whiteouts for one that does. */
   isMerged(): boolean {
@@ -55,11 +79,11 @@ export class OverlayDirectory extends OverlayInode {
     for (let i = 0; i < this.lowers.length; i++) {
       const l = this.lowers[i];
       if (l === undefined) continue;
-      const c = lookupChild(l, name);
+      const c = lookupChild(l, name, false);
       if (c === null) continue;
-      if (isWhiteout(c)) break;
       if (!isDirectory(c)) {
-        if (upper === null && lowers.length === 0) return o.lowerFile(c);
+        if (upper === null && lowers.length === 0 && !isWhiteout(c)) return o.lowerFile(c);
+        c.discard();
         break;
       }
       lowers.push(c);

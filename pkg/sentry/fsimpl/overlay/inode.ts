@@ -43,7 +43,7 @@ export abstract class OverlayInode extends Inode {
   static override readonly stateType: StateType = stateType("overlay.Inode", [
     "overlay",
     "upper",
-    "lowers",
+    "lower",
     "parent",
     "name",
     "unlinked",
@@ -51,27 +51,30 @@ export abstract class OverlayInode extends Inode {
   readonly overlay: OverlayFilesystem;
   /** In the upper layer; null until copied up. */
   upper: Dentry | null;
-  /** In the lower layers, from the top: all that a merged directory consists of, or the one file that shows. Empty once a file is copied up. */
-  lowers: Dentry[];
+  /**
+   * In the topmost lower layer that shows; null when there is none, or once a file is copied up. Files have dentries there that nothing else
+   * knows: the overlay's own is found first.
+   */
+  lower: Dentry | null;
   /** The directory and name by which it was found: where it is to be copied up. Stale for files in the upper layer. */
   parent: OverlayInode | null = null;
   name = "";
   /** The name was removed before the file was copied up. */
   unlinked = false;
 
-  constructor(fs: OverlayFilesystem, ino: number, upper: Dentry | null, lowers: Dentry[]) {
+  constructor(fs: OverlayFilesystem, ino: number, upper: Dentry | null, lower: Dentry | null) {
     super(fs, ino);
     this.overlay = fs;
     this.upper = upper;
-    this.lowers = lowers;
+    this.lower = lower;
     upper?.incRef();
-    for (const l of lowers) l.incRef();
+    lower?.incRef();
   }
 
   /** The dentry that shows. */
   top(): Dentry {
-    const d = this.upper ?? this.lowers[0];
-    if (d === undefined) throw new Error("overlay: inode without a layer");
+    const d = this.upper ?? this.lower;
+    if (d === null) throw new Error("overlay: inode without a layer");
     return d;
   }
 
@@ -105,10 +108,14 @@ export abstract class OverlayInode extends Inode {
   override revalidate(_d: Dentry): boolean {
     const u = this.upper;
     if (u?.fs.revalidates === true && u.hashed && !u.inode.revalidate(u)) return false;
-    for (const l of this.lowers) {
-      if (l.fs.revalidates && (!l.hashed || !l.inode.revalidate(l))) return false;
-    }
-    return true;
+    const l = this.lower;
+    return l === null || this.showsStill(l);
+  }
+
+  /** Whether a dentry of a lower layer is what its name says now. */
+  showsStill(l: Dentry): boolean {
+    if (!l.fs.revalidates && !this.fs.vfs.strict) return true;
+    return !l.deleted && l.inode.revalidate(l);
   }
 
   override linkRefused(): boolean {
@@ -255,8 +262,8 @@ export abstract class OverlayInode extends Inode {
   /** The copy shows from now on. Takes over the reference of beginCopyUp. */
   copied(d: Dentry): void {
     this.upper = d;
-    for (const l of this.lowers) l.decRef();
-    this.lowers = [];
+    this.lower?.decRef();
+    this.lower = null;
   }
 
   override release(): void {
@@ -265,8 +272,8 @@ export abstract class OverlayInode extends Inode {
       if (this.overlay.byUpper.get(u.inode) === this) this.overlay.byUpper.delete(u.inode);
       u.decRef();
     }
-    for (const l of this.lowers) l.decRef();
-    this.lowers = [];
+    this.lower?.decRef();
+    this.lower = null;
     this.upper = null;
   }
 }

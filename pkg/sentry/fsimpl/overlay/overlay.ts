@@ -81,8 +81,10 @@ export class OverlayFilesystem extends Filesystem {
     if (this.upperMount?.fs.revalidates === true) this.revalidates = true;
     if (opts.private) {
       this.missingFor = Number.POSITIVE_INFINITY;
-      for (const m of this.lowerMounts) if (m.fs.revalidates) this.missingFor = Math.min(this.missingFor, m.fs.missingFor);
-      if (this.upperMount?.fs.revalidates === true) this.missingFor = Math.min(this.missingFor, this.upperMount.fs.missingFor);
+      for (const m of this.lowerMounts)
+        if (m.fs.revalidates) this.missingFor = Math.min(this.missingFor, m.fs.missingFor);
+      if (this.upperMount?.fs.revalidates === true)
+        this.missingFor = Math.min(this.missingFor, this.upperMount.fs.missingFor);
     }
     const lowers = this.lowerMounts.map((m) => m.root);
     const first = lowers[0];
@@ -158,7 +160,7 @@ export class OverlayFilesystem extends Filesystem {
     if (known !== undefined) return known;
     const ino = this.upperIno(d.inode);
     const regular = (d.inode.mode() & S_IFMT) === S_IFREG;
-    const inode = regular ? new OverlayRegularFile(this, ino, d, []) : new OverlaySpecialFile(this, ino, d, []);
+    const inode = regular ? new OverlayRegularFile(this, ino, d, null) : new OverlaySpecialFile(this, ino, d, null);
     this.byUpper.set(d.inode, inode);
     return inode;
   }
@@ -166,8 +168,8 @@ export class OverlayFilesystem extends Filesystem {
   /** The inode of a file in a lower layer that is not a directory. Hard links there are files of their own here: copying up parts them. */
   lowerFile(d: Dentry): OverlayInode {
     const ino = this.layerIno(d.inode);
-    if ((d.inode.mode() & S_IFMT) === S_IFREG) return new OverlayRegularFile(this, ino, null, [d]);
-    return new OverlaySpecialFile(this, ino, null, [d]);
+    if ((d.inode.mode() & S_IFMT) === S_IFREG) return new OverlayRegularFile(this, ino, null, d);
+    return new OverlaySpecialFile(this, ino, null, d);
   }
 
   /** The inode of a directory: in the upper layer, in lower ones, or merged. */

@@ -6,12 +6,14 @@ import * as sigset from "./signal_set.ts";
 
 /** One queued signal, in a singly linked list per signal number. */
 export class QueuedSignal {
-  static readonly stateType = stateType("kernel.QueuedSignal", ["info", "quota", "timer", "next"]);
+  static readonly stateType = stateType("kernel.QueuedSignal", ["info", "quota", "timer", "arrival", "next"]);
   info: SignalInfo;
   /** Who pays for it against RLIMIT_SIGPENDING, or null. */
   quota: SignalQuota | null;
   /** The POSIX timer that sent it: told when it is dequeued or dropped, so that it counts overruns. */
   timer: SignalTimer | null;
+  /** Grows from signal to signal of a queue. */
+  arrival = 0;
   next: QueuedSignal | null = null;
 
   constructor(info: SignalInfo, quota: SignalQuota | null, timer: SignalTimer | null) {
@@ -31,10 +33,12 @@ export interface SignalTimer {
 
 /** Pending signals of a task or a thread group. Standard signals queue once, real-time ones as often as sent. */
 export class PendingSignals {
-  static readonly stateType = stateType("kernel.PendingSignals", ["lo", "hi", "heads", "tails"]);
+  static readonly stateType = stateType("kernel.PendingSignals", ["lo", "hi", "arrivals", "heads", "tails"]);
   /** The set of pending signals: 1..32 and 33..64. */
   lo = 0;
   hi = 0;
+  /** Signals queued so far. */
+  arrivals = 0;
   /** Queues by signal number, made when the first signal arrives. */
   heads: (QueuedSignal | null)[] | null = null;
   tails: (QueuedSignal | null)[] | null = null;
@@ -53,6 +57,7 @@ export class PendingSignals {
   /** Appends a signal. The caller has dropped a second instance of a standard signal. */
   enqueue(q: QueuedSignal): void {
     const sig = q.info.signo;
+    q.arrival = this.arrivals++;
     if (this.heads === null || this.tails === null) {
       this.heads = new Array<QueuedSignal | null>(linux.NSIG + 1).fill(null);
       this.tails = new Array<QueuedSignal | null>(linux.NSIG + 1).fill(null);

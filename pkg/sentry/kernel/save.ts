@@ -13,12 +13,22 @@ import {
 } from "../platform/platform.ts";
 import type { Kernel } from "./kernel.ts";
 import { runJobs, runTask } from "./kernel_run.ts";
+import { runPtraceStop } from "./ptrace.ts";
 import type { Task } from "./task.ts";
 import { runVforkWait } from "./task_clone.ts";
 import { runExecve, runExecveAfterSiblings } from "./task_exec.ts";
-import { runExit, runExitDone, runExitMain, runExitNotify } from "./task_exit.ts";
-import { runApp, runInterrupt, SYSCALL_INSTRUCTION } from "./task_run.ts";
-import { runSyscallResume, syscallReturn } from "./task_syscall.ts";
+import { runExit, runExitBegin, runExitDone, runExitMain, runExitNotify } from "./task_exit.ts";
+import { runApp, runAppTraced, runInterrupt, SYSCALL_INSTRUCTION } from "./task_run.ts";
+import {
+  runSeccompTrace,
+  runSeccompTraced,
+  runSigreturn,
+  runSyscallEntry,
+  runSyscallExit,
+  runSyscallInvoke,
+  runSyscallResume,
+  syscallReturn,
+} from "./task_syscall.ts";
 
 /** How long system calls that work, and jobs, may take to come to their end; and then, told to stop, again. */
 const SETTLE_LIMIT_NS = 10_000_000_000;
@@ -28,12 +38,21 @@ const STEP_NS = 10_000_000;
 /** What a kernel refers to that belongs to the program: run states. */
 export const stateConstants: readonly (readonly [string, object])[] = [
   runApp,
+  runAppTraced,
   runInterrupt,
+  runPtraceStop,
+  runSyscallEntry,
+  runSyscallInvoke,
+  runSyscallExit,
   runSyscallResume,
+  runSeccompTrace,
+  runSeccompTraced,
+  runSigreturn,
   runVforkWait,
   runExecve,
   runExecveAfterSiblings,
   runExit,
+  runExitBegin,
   runExitMain,
   runExitNotify,
   runExitDone,
@@ -108,6 +127,11 @@ export function settle(k: Kernel): void {
   }
 }
 
+/** Whether what the context stopped for was not looked at yet. */
+function isInApp(t: Task): boolean {
+  return t.runState === runApp || t.runState === runAppTraced;
+}
+
 /** Returns whether a task has come to rest. */
 function settleTask(k: Kernel, t: Task): boolean {
   if (t.isExiting()) return true;
@@ -115,7 +139,7 @@ function settleTask(k: Kernel, t: Task): boolean {
     runTask(k, t);
     return t.generator === null && !isBusy(t);
   }
-  if (isLive(t) && t.context.stopped && t.context.event === EventSyscall && t.runState === runApp) {
+  if (isLive(t) && t.context.stopped && t.context.event === EventSyscall && isInApp(t)) {
     // The call came during the pause: it is made again.
     t.sysno = t.context.sysno;
     const next = syscallReturn(t, -ERESTARTNOINTR);
@@ -135,7 +159,7 @@ function saveContext(t: Task): SavedContext {
   const fp = new Uint8Array(ctx.fpStateSize());
   ctx.getFPState(fp);
   const saved = new SavedContext(ctx.regs, fp, t.cpuTimeNs());
-  if (ctx.event === EventSyscallRegs && t.runState === runApp) rewindSaved(saved.words, ctx);
+  if (ctx.event === EventSyscallRegs && isInApp(t)) rewindSaved(saved.words, ctx);
   return saved;
 }
 

@@ -1,15 +1,18 @@
 import { BPF_LD, BPF_LDX, BPF_LEN } from "../../abi/linux/bpf.ts";
 import * as errno from "../../abi/linux/errno.ts";
+import { PTRACE_EVENT_SECCOMP, PTRACE_O_SUSPEND_SECCOMP } from "../../abi/linux/ptrace.ts";
 import * as linux from "../../abi/linux/seccomp.ts";
 import { SIGKILL, SIGSYS, SYS_SECCOMP } from "../../abi/linux/signal.ts";
 import { SYS_exit, SYS_read, SYS_rt_sigreturn, SYS_write } from "../../abi/linux/syscalls.ts";
 import { type Program, run } from "../../bpf/index.ts";
 import { setFields, stateType } from "../../state/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
-import { EventSyscall, REG_RIP } from "../platform/platform.ts";
+import { EventFault, EventSyscall, REG_RIP } from "../platform/platform.ts";
+import { hasPtraceEvent } from "./ptrace.ts";
 import type { Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
 import { forceSignal } from "./task_signals.ts";
+import { runSeccompTrace } from "./task_syscall.ts";
 
 /** Instructions a chain of filters may have in all, each filter counting four more (MAX_INSNS_PER_PATH). */
 const MAX_INSTRUCTIONS = 32768;
@@ -151,8 +154,13 @@ function callAddress(t: Task): number {
   return t.context.event === EventSyscall ? t.context.syscallIP : t.context.regs.get(REG_RIP);
 }
 
-/** Whether a call may go on (null), or what it returns instead. A task that is to die is sent on its way. */
-export function checkSeccomp(t: Task, nr: number): number | null {
+/**
+ * Whether a call may go on (null), or what it returns instead. A task that is to die is sent on its way, as is one whose tracer is to decide;
+ * `traced`: the tracer did.
+ */
+export function checkSeccomp(t: Task, nr: number, traced: boolean): number | null {
+  const p = t.ptrace;
+  if (p !== null && (p.options & PTRACE_O_SUSPEND_SECCOMP) !== 0) return null;
   if (t.seccompMode === linux.SECCOMP_MODE_STRICT) {
     if (nr === SYS_read || nr === SYS_write || nr === SYS_exit || nr === SYS_rt_sigreturn) return null;
     return exitThread(t, SIGKILL);
@@ -173,8 +181,14 @@ export function checkSeccomp(t: Task, nr: number): number | null {
       // The registers look as if the call had not been made.
       return nr;
     case linux.SECCOMP_RET_TRACE:
+      if (traced) return null;
+      if (p === null || !hasPtraceEvent(t, PTRACE_EVENT_SECCOMP) || t.context.event === EventFault)
+        return -errno.ENOSYS;
+      p.seccompData = data;
+      t.nextState = runSeccompTrace;
+      return 0;
     case linux.SECCOMP_RET_USER_NOTIF:
-      // Nobody traces, nobody listens.
+      // Nobody listens.
       return -errno.ENOSYS;
     case linux.SECCOMP_RET_KILL_THREAD:
       if (t.threadGroup.liveTasks > 1) return exitThread(t, SIGSYS);

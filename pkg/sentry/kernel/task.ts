@@ -25,6 +25,7 @@ import type { Kernel } from "./kernel.ts";
 import { runTask } from "./kernel_run.ts";
 import { PendingSignals } from "./pending_signals.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
+import type { Ptrace, PtraceStop } from "./ptrace.ts";
 import type { RunState } from "./run_state.ts";
 import type { SeccompFilter } from "./seccomp.ts";
 import type { SemaphoreUndoList } from "./semaphore/index.ts";
@@ -33,7 +34,7 @@ import type { SignalHandlers } from "./signal_handlers.ts";
 import { BlockRequest, SyscallArguments, type SyscallGenerator } from "./syscalls.ts";
 import type { ExecImage } from "./task_exec.ts";
 import { runApp } from "./task_run.ts";
-import { forceSignal, sendTaskSignal, setSignalMask } from "./task_signals.ts";
+import { forceSignal, JOBCTL_PENDING_MASK, sendTaskSignal, setSignalMask } from "./task_signals.ts";
 import { serveSyscall } from "./task_syscall.ts";
 import { ThreadGroup, type Usage } from "./thread_group.ts";
 import type { UTSNamespace } from "./uts_namespace.ts";
@@ -124,6 +125,7 @@ export class Task implements ContextOwner, EventListener {
       "mountNamespace",
       "runState",
       "nextState",
+      "appState",
       "queued",
       "stopCount",
       "children",
@@ -142,14 +144,14 @@ export class Task implements ContextOwner, EventListener {
       "altStackAddr",
       "altStackSize",
       "altStackFlags",
-      "stopPending",
+      "jobctl",
       "groupStopped",
       "parentDeathSignal",
       "trapErr",
       "trapNo",
       "trapAddr",
       "lastBusAddr",
-      "restartNr",
+      "origRax",
       "restartCode",
       "restartBlock",
       "clearChildTID",
@@ -172,6 +174,9 @@ export class Task implements ContextOwner, EventListener {
       "mceKill",
       "seccompMode",
       "seccompFilter",
+      "ptrace",
+      "ptraceStop",
+      "tracees",
       "futexWaiter",
       "exec",
     ],
@@ -214,9 +219,11 @@ export class Task implements ContextOwner, EventListener {
   runState: RunState = runApp;
   /** Set by a system call that continues as a run state (exit, exec, vfork, sigreturn): its result is not used. */
   nextState: RunState | null = null;
+  /** The state in which the guest's code runs: runApp, or another one while system calls or single steps are traced. */
+  appState: RunState = runApp;
   /** On the kernel's run queue. */
   queued = false;
-  /** Stops from outside (pause of one task, ptrace): the task does not run while it is above zero. */
+  /** Stops from outside (pause of one task): the task does not run while it is above zero. */
   stopCount = 0;
 
   // ---- the system call being served
@@ -232,8 +239,9 @@ export class Task implements ContextOwner, EventListener {
   timedOut = false;
   readonly request: BlockRequest = new BlockRequest();
   readonly blockTimer: Timer;
-  /** How to go on after a signal: number and ERESTART code (positive, 0: none) of the interrupted call. */
-  restartNr = 0;
+  /** Number of the system call that the registers stand behind, as Linux keeps it in orig_rax; -1: none. */
+  origRax = -1;
+  /** How that call goes on after a signal: its ERESTART code, positive; 0: it was not interrupted. */
   restartCode = 0;
   restartBlock: SyscallRestartBlock | null = null;
   /** Ends waits earlier than they ask for: a call that was given up for a save and is made again keeps its first deadline. */
@@ -273,8 +281,8 @@ export class Task implements ContextOwner, EventListener {
   altStackSize = 0;
   /** SS_* as sigaltstack(2) stored them. */
   altStackFlags = 0;
-  /** Has to take part in the group stop under way. */
-  stopPending = false;
+  /** Stops to take part in, JOBCTL_* of task_signals.ts. */
+  jobctl = 0;
   /** Stands in a group stop. */
   groupStopped = false;
   parentDeathSignal = 0;
@@ -316,6 +324,10 @@ export class Task implements ContextOwner, EventListener {
   seccompFilter: SeccompFilter | null = null;
   /** PR_MCE_KILL. */
   mceKill = 2;
+  /** Who traces the task; the ptrace stop it is in; whom it traces (null: nobody so far). */
+  ptrace: Ptrace | null = null;
+  ptraceStop: PtraceStop | null = null;
+  tracees: Set<Task> | null = null;
   /** Counts the events of the context. */
   stops = 0;
 
@@ -412,7 +424,7 @@ export class Task implements ContextOwner, EventListener {
     if (this.killed || this.exitState !== TaskExitNone) return;
     this.killed = true;
     this.groupStopped = false;
-    this.stopPending = false;
+    this.jobctl &= ~JOBCTL_PENDING_MASK;
     this.interrupt();
   }
 
@@ -449,7 +461,10 @@ export class Task implements ContextOwner, EventListener {
     const p = this.pending;
     const g = this.threadGroup.pending;
     return (
-      ((p.lo | g.lo) & ~this.maskLo) !== 0 || ((p.hi | g.hi) & ~this.maskHi) !== 0 || this.killed || this.stopPending
+      ((p.lo | g.lo) & ~this.maskLo) !== 0 ||
+      ((p.hi | g.hi) & ~this.maskHi) !== 0 ||
+      this.killed ||
+      (this.jobctl & JOBCTL_PENDING_MASK) !== 0
     );
   }
 
@@ -670,10 +685,11 @@ export class Task implements ContextOwner, EventListener {
     if (this.mm.peakRSS > out.maxRSS) out.maxRSS = this.mm.peakRSS;
   }
 
-  /** One letter as in /proc/[pid]/stat: R S D T Z X. */
+  /** One letter as in /proc/[pid]/stat: R S D T t Z X. */
   stateLetter(): string {
     if (this.exitState === TaskExitZombie) return "Z";
     if (this.exitState === TaskExitDead) return "X";
+    if (this.ptraceStop !== null) return "t";
     if (this.groupStopped) return "T";
     if (this.vforkWaiting !== null) return "D";
     return this.blocked && this.blockKind !== BLOCK_RESCHEDULE ? "S" : "R";

@@ -2,6 +2,12 @@ import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/linux/capability.ts";
 import * as linux from "../../abi/linux/clone.ts";
 import * as errno from "../../abi/linux/errno.ts";
 import { PAGE_SIZE } from "../../abi/linux/mm.ts";
+import {
+  PTRACE_EVENT_CLONE,
+  PTRACE_EVENT_FORK,
+  PTRACE_EVENT_VFORK,
+  PTRACE_EVENT_VFORK_DONE,
+} from "../../abi/linux/ptrace.ts";
 import { RLIMIT_NOFILE, RLIMIT_NPROC } from "../../abi/linux/rlimit.ts";
 import { SCHED_NORMAL } from "../../abi/linux/sched.ts";
 import { SIGCHLD } from "../../abi/linux/signal.ts";
@@ -14,11 +20,12 @@ import { type Context, REG_FS_BASE, REG_RAX, REG_RSP } from "../platform/platfor
 import { PIDNamespace } from "./pid_namespace.ts";
 import { newPIDFD, reservePIDFD } from "./pidfd.ts";
 import { updateCPULimit } from "./process_timers.ts";
+import { eventStop, hasPtraceEvent, idForTracer, inheritPtrace } from "./ptrace.ts";
 import type { RunState } from "./run_state.ts";
 import { undoListOf } from "./semaphore/index.ts";
 import { TASK_SIZE_MAX, Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
-import { runInterrupt } from "./task_run.ts";
+import { afterSyscall } from "./task_syscall.ts";
 import type { UTSNamespace } from "./uts_namespace.ts";
 
 /** Namespaces that cannot be made yet: as on a kernel built without them. */
@@ -123,17 +130,30 @@ export function clone(t: Task, a: CloneArgs): number {
     throw e;
   }
   const tid = t.pidNamespace.idOfTask(child);
+  const event = traceEvent(t, a);
+  if (event !== 0 || (f & linux.CLONE_PTRACE) !== 0) inheritPtrace(child, t);
   if ((f & linux.CLONE_PIDFD) !== 0) newPIDFD(t, child, isThread, 0);
   if ((f & linux.CLONE_PARENT_SETTID) !== 0) tryStore(t, t.mm, a.parentTID, tid);
   if (shareMemory && (f & linux.CLONE_CHILD_SETTID) !== 0) tryStore(t, t.mm, a.childTID, child.tid);
   k.schedule(child);
+  let next: RunState | null = null;
   if ((f & linux.CLONE_VFORK) !== 0) {
     child.vforkParent = t;
     t.vforkWaiting = child;
     t.context.regs.set(REG_RAX, tid);
-    t.nextState = runVforkWait;
+    next = runVforkWait;
   }
+  t.nextState = event === 0 ? next : eventStop(t, event, idForTracer(t, child), next ?? afterSyscall(t), tid);
   return tid;
+}
+
+/** The PTRACE_EVENT that the tracer is to see, 0 for none. */
+function traceEvent(t: Task, a: CloneArgs): number {
+  if ((a.flags & linux.CLONE_UNTRACED) !== 0) return 0;
+  let event = PTRACE_EVENT_FORK;
+  if ((a.flags & linux.CLONE_VFORK) !== 0) event = PTRACE_EVENT_VFORK;
+  else if (a.exitSignal !== SIGCHLD) event = PTRACE_EVENT_CLONE;
+  return hasPtraceEvent(t, event) ? event : 0;
 }
 
 /** The namespace the child belongs to. */
@@ -236,6 +256,7 @@ function makeChild(
   if ((f & linux.CLONE_CHILD_CLEARTID) !== 0) child.clearChildTID = a.childTID;
   child.noNewPrivs = t.noNewPrivs;
   child.execID = t.execID;
+  child.origRax = t.sysno;
   child.personality = t.personality;
   child.tscMode = t.tscMode;
   child.mceKill = t.mceKill;
@@ -303,7 +324,10 @@ class RunVforkWait implements RunState {
       t.runState = this;
       return null;
     }
-    return runInterrupt;
+    const tid = t.context.regs.get(REG_RAX);
+    const child = t.pidNamespace.taskWithID(tid);
+    const message = child === null ? tid : idForTracer(t, child);
+    return eventStop(t, PTRACE_EVENT_VFORK_DONE, message, afterSyscall(t), tid);
   }
 }
 

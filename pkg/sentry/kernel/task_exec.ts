@@ -1,5 +1,7 @@
+import { CAP_SYS_PTRACE } from "../../abi/linux/capability.ts";
 import * as errno from "../../abi/linux/errno.ts";
 import { ADDR_NO_RANDOMIZE } from "../../abi/linux/prctl.ts";
+import { PTRACE_EVENT_EXEC } from "../../abi/linux/ptrace.ts";
 import * as linux from "../../abi/linux/signal.ts";
 import { stateType } from "../../state/index.ts";
 import { type LoadArgs, type LoadedProgram, loadProgram } from "../loader/index.ts";
@@ -8,10 +10,12 @@ import { type Context, REG_EFLAGS, REG_RAX, REG_RIP, REG_RSP } from "../platform
 import type { FileDescription } from "../vfs/index.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import { EFLAGS_INITIAL, newMemoryManager } from "./process.ts";
+import { eventStop, hasPtraceEvent, idForTracer, ptracerCapable } from "./ptrace.ts";
 import type { RunState } from "./run_state.ts";
 import { type Task, TaskExitZombie } from "./task.ts";
 import { reap, releaseUserMemory, runExit } from "./task_exit.ts";
 import { runInterrupt } from "./task_run.ts";
+import { afterSyscall } from "./task_syscall.ts";
 
 /** A loaded program on its way to replace a task's. */
 export class ExecImage {
@@ -67,7 +71,7 @@ export function startExecve(
     argv,
     envv,
     noNewPrivs: t.noNewPrivs,
-    unsafe: t.fsContext.refs > tg.tasks.size,
+    unsafe: t.fsContext.refs > tg.tasks.size || !ptracerCapable(t, CAP_SYS_PTRACE),
     allowSUID: k.allowSUID,
     randomize: (t.personality & ADDR_NO_RANDOMIZE) === 0,
     pathInaccessible,
@@ -121,12 +125,17 @@ class RunExecveAfterSiblings implements RunState {
       return null;
     }
     tg.execing = null;
+    const oldID = idForTracer(t, t);
     if (!t.isLeader()) becomeLeader(t);
     const image = t.exec;
     t.exec = null;
     if (image === null) return runExit;
     replaceProgram(t, image);
-    return runInterrupt;
+    const p = t.ptrace;
+    if (p === null) return runInterrupt;
+    // What PTRACE_ATTACH and PTRACE_TRACEME did before there were events.
+    if (!p.seized && !hasPtraceEvent(t, PTRACE_EVENT_EXEC)) t.sendSelfSignal(linux.SIGTRAP);
+    return eventStop(t, PTRACE_EVENT_EXEC, oldID, afterSyscall(t), 0);
   }
 }
 

@@ -1,30 +1,69 @@
+import * as errno from "../../abi/linux/errno.ts";
+import { PTRACE_EVENT_EXIT, PTRACE_O_EXITKILL } from "../../abi/linux/ptrace.ts";
 import * as linux from "../../abi/linux/signal.ts";
 import { stateType } from "../../state/index.ts";
 import { ReadableEvents } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
+import { EventDied, EventSyscall } from "../platform/platform.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
+import { eventStop, hasPtraceEvent, isReparented, unlinkPtrace } from "./ptrace.ts";
 import type { RunState } from "./run_state.ts";
 import { exitSemaphores } from "./semaphore/index.ts";
 import { type Task, TaskExitDead, TaskExitInitiated, TaskExitNone, TaskExitZombie } from "./task.ts";
 import { runExecveAfterSiblings } from "./task_exec.ts";
-import { childSignal, participateGroupStop, retarget } from "./task_signals.ts";
+import {
+  childSignal,
+  childSignalOf,
+  JOBCTL_STOP_PENDING,
+  notifyParentOfStop,
+  participateGroupStop,
+  retarget,
+} from "./task_signals.ts";
 import { EventExit, EventGroupExit, type ThreadGroup } from "./thread_group.ts";
 
-/** The task begins to exit: with the status of the group if that exits, else with its own (exit(2), exec of another thread). */
+/** What a task that begins to exit reports: the status of the group if that exits, else its own (exit(2), exec of another thread). */
+function statusOf(t: Task): number {
+  const tg = t.threadGroup;
+  if (tg.exiting) return tg.exitStatus;
+  if (!t.killed) return t.exitStatus;
+  return tg.execing === null ? linux.SIGKILL : 0;
+}
+
+/** The task is about to exit; its tracer may want to see it before. */
 class RunExit implements RunState {
   static readonly stateType = stateType("kernel.RunExit", ["name"]);
   readonly name = "exit";
 
   execute(t: Task): RunState | null {
+    const ctx = t.context;
+    if (t.exitState !== TaskExitNone) return null;
+    if (!hasPtraceEvent(t, PTRACE_EVENT_EXIT) || ctx.event === EventDied) return runExitBegin;
+    t.runState = this;
+    if (!ctx.stopped) return null;
+    if (ctx.event === EventSyscall) {
+      // For its registers.
+      t.origRax = ctx.sysno;
+      ctx.finishSyscall(-errno.EINTR, true);
+      return null;
+    }
+    return eventStop(t, PTRACE_EVENT_EXIT, statusOf(t), runExitBegin, null);
+  }
+}
+
+/** The task begins to exit. */
+class RunExitBegin implements RunState {
+  static readonly stateType = stateType("kernel.RunExitBegin", ["name"]);
+  readonly name = "exit-begin";
+
+  execute(t: Task): RunState | null {
     if (t.exitState !== TaskExitNone) return null;
     const tg = t.threadGroup;
+    t.exitStatus = statusOf(t);
     t.exitState = TaskExitInitiated;
-    if (tg.exiting) t.exitStatus = tg.exitStatus;
-    else if (t.killed) t.exitStatus = linux.SIGKILL;
     tg.liveTasks--;
-    if (t.stopPending || t.groupStopped) {
-      t.groupStopped = false;
-      if (t.stopPending) participateGroupStop(t, true);
+    t.groupStopped = false;
+    if ((t.jobctl & JOBCTL_STOP_PENDING) !== 0 && participateGroupStop(t) && tg.liveTasks > 0) {
+      notifyParentOfStop(tg, linux.CLD_STOPPED);
     }
     retarget(t, tg.pending.lo & ~t.maskLo, tg.pending.hi & ~t.maskHi);
     // The namespace dies with its init: everyone else in it is killed first.
@@ -86,15 +125,18 @@ class RunExitNotify implements RunState {
       return null;
     }
     t.exitState = TaskExitZombie;
+    releaseTracees(t);
     reparentChildren(t);
     if (groupDead) orphanProcessGroups(tg);
     tg.eventQueue.notify(ReadableEvents);
-    if (t.isLeader()) {
+    if (t.ptrace !== null && !(t.isLeader() && tg.tasks.size <= 1)) {
+      // It stays until its tracer has waited for it; the leader is told of again when the other threads are gone.
+      notifyOfExit(t, t.ptrace.tracer, linux.SIGCHLD, t.exitStatus);
+    } else if (!t.isLeader()) {
+      reapThread(t);
+    } else if (tg.tasks.size <= 1) {
       // Otherwise the last of the other threads does it.
-      if (tg.tasks.size <= 1) groupExited(tg);
-    } else {
-      reap(t);
-      if (tg.leader.exitState === TaskExitZombie && tg.tasks.size <= 1) groupExited(tg);
+      groupExited(tg);
     }
     const execing = tg.execing;
     if (execing !== null && execing !== t) execing.kernel.schedule(execing);
@@ -114,6 +156,7 @@ class RunExitDone implements RunState {
 }
 
 export const runExit: RunState = new RunExit();
+export const runExitBegin: RunState = new RunExitBegin();
 export const runExitMain: RunState = new RunExitMain();
 export const runExitNotify: RunState = new RunExitNotify();
 export const runExitDone: RunState = new RunExitDone();
@@ -149,39 +192,99 @@ export function releaseVforkParent(t: Task): void {
   p.kernel.schedule(p);
 }
 
-/** The whole group is gone: the parent is told, and the zombie reaped when nobody wants it. */
+/** The whole group is gone: the parent, or the leader's tracer, is told, and the zombie reaped when nobody wants it. */
 function groupExited(tg: ThreadGroup): void {
   const leader = tg.leader;
   const parent = tg.parent;
   tg.eventQueue.notify(EventGroupExit | ReadableEvents);
-  if (parent === null) {
-    reap(leader);
+  if (leader.ptrace !== null) {
+    // The parent is told when the tracer has waited.
+    const sig = isReparented(leader) ? linux.SIGCHLD : exitSignalFor(tg, leader.ptrace.tracer);
+    notifyOfExit(leader, leader.ptrace.tracer, sig, tg.exitStatus);
     return;
   }
-  if (notifyParent(tg, parent)) reap(leader);
+  if (parent === null || notifyParent(tg, parent)) reap(leader);
+}
+
+/** The signal that tells of the end of a process: one that changed program since gets SIGCHLD. */
+function exitSignalFor(tg: ThreadGroup, parent: Task): number {
+  return tg.exitSignal !== linux.SIGCHLD && tg.parentExecID !== parent.execID ? linux.SIGCHLD : tg.exitSignal;
 }
 
 /** Sends the exit signal and wakes waiters. Returns whether the parent ignores its children, so that they leave no zombie. */
 function notifyParent(tg: ThreadGroup, parent: Task): boolean {
   const pg = parent.threadGroup;
-  let sig = tg.exitSignal;
-  if (sig !== linux.SIGCHLD && tg.parentExecID !== parent.execID) sig = linux.SIGCHLD;
+  const sig = exitSignalFor(tg, parent);
   // A parent whose threads are all on their way out will not wait.
   let autoReap = pg.isDead();
   if (sig === linux.SIGCHLD) {
     const action = pg.signalHandlers.get(linux.SIGCHLD);
-    const ignored = action.isIgnore();
-    autoReap = autoReap || ignored || (action.flags & linux.SA_NOCLDWAIT) !== 0;
-    if (ignored) sig = 0;
+    autoReap = autoReap || action.isIgnore() || (action.flags & linux.SA_NOCLDWAIT) !== 0;
   }
-  if (sig > 0 && sig <= linux.NSIG) {
-    const st = tg.exitStatus;
-    const killed = (st & 0x7f) !== 0;
-    const code = !killed ? linux.CLD_EXITED : (st & 0x80) !== 0 ? linux.CLD_DUMPED : linux.CLD_KILLED;
-    pg.sendSignal(childSignal(tg, parent, sig, code, killed ? st & 0x7f : (st >> 8) & 0xff));
+  notifyOfExit(tg.leader, parent, sig, tg.exitStatus);
+  return autoReap;
+}
+
+/** Tells a parent or tracer of the end of a process or thread. */
+function notifyOfExit(t: Task, parent: Task, sig: number, status: number): void {
+  const pg = parent.threadGroup;
+  const ignored = sig === linux.SIGCHLD && t.ptrace === null && pg.signalHandlers.get(linux.SIGCHLD).isIgnore();
+  if (!ignored && sig > 0 && sig <= linux.NSIG) {
+    const killed = (status & 0x7f) !== 0;
+    const code = !killed ? linux.CLD_EXITED : (status & 0x80) !== 0 ? linux.CLD_DUMPED : linux.CLD_KILLED;
+    const value = killed ? status & 0x7f : (status >> 8) & 0xff;
+    const info = t.isLeader()
+      ? childSignal(t.threadGroup, parent, sig, code, value)
+      : childSignalOf(t, parent, sig, code, value);
+    pg.sendSignal(info);
   }
   pg.eventQueue.notify(EventExit);
-  return autoReap;
+}
+
+/** Removes a thread that is not the leader; the last one uncovers a dead leader. */
+export function reapThread(t: Task): void {
+  const tg = t.threadGroup;
+  reap(t);
+  if (tg.leader.exitState === TaskExitZombie && tg.tasks.size <= 1) groupExited(tg);
+  wakeExec(tg);
+}
+
+/** The tracer has waited for the leader of a dead process that is not its child: now the parent may. */
+export function handBack(tg: ThreadGroup): void {
+  unlinkPtrace(tg.leader);
+  if (tg.parent === null || notifyParent(tg, tg.parent)) reap(tg.leader);
+}
+
+/** A tracer lets go of a tracee: PTRACE_DETACH, or its exit. What is dead already is left to the parent, or reaped. */
+export function detachPtrace(t: Task, tracer: Task): void {
+  unlinkPtrace(t);
+  if (t.exitState !== TaskExitZombie) return;
+  const tg = t.threadGroup;
+  if (!t.isLeader()) {
+    reapThread(t);
+    return;
+  }
+  if (tg.tasks.size > 1) return;
+  const { parent } = tg;
+  if (parent === null) {
+    reap(t);
+  } else if (parent.threadGroup !== tracer.threadGroup) {
+    if (notifyParent(tg, parent)) reap(t);
+  } else {
+    const action = tracer.threadGroup.signalHandlers.get(linux.SIGCHLD);
+    if (!action.isIgnore() && (action.flags & linux.SA_NOCLDWAIT) === 0) return;
+    tracer.threadGroup.eventQueue.notify(EventExit);
+    reap(t);
+  }
+}
+
+/** A task exits: whoever it traced goes on without it, or dies (PTRACE_O_EXITKILL). */
+function releaseTracees(t: Task): void {
+  if (t.tracees === null) return;
+  for (const o of [...t.tracees]) {
+    if (((o.ptrace?.options ?? 0) & PTRACE_O_EXITKILL) !== 0) o.sendSignal(SignalInfo.kernel(linux.SIGKILL));
+    detachPtrace(o, t);
+  }
 }
 
 /** Removes a zombie for good: its ids are free. */
@@ -189,7 +292,13 @@ export function reap(t: Task): void {
   if (t.exitState === TaskExitDead) return;
   const tg = t.threadGroup;
   const k = t.kernel;
+  const p = t.ptrace;
   t.exitState = TaskExitDead;
+  if (p !== null) {
+    // A waiting tracer may find that it has nobody left.
+    unlinkPtrace(t);
+    p.tracer.threadGroup.eventQueue.notify(EventExit);
+  }
   tg.tasks.delete(t);
   k.tasks.remove(t);
   if (t.isLeader()) {
@@ -239,7 +348,7 @@ function reparentChildren(t: Task): void {
     if (heir !== null && heir.threadGroup === t.threadGroup) continue;
     child.exitSignal = linux.SIGCHLD;
     child.parentExecID = heir?.execID ?? 0;
-    if (child.leader.exitState === TaskExitZombie && child.tasks.size <= 1) {
+    if (child.leader.ptrace === null && child.leader.exitState === TaskExitZombie && child.tasks.size <= 1) {
       if (heir === null || notifyParent(child, heir)) reap(child.leader);
     }
     // The old parent may have been what kept the child's job from being orphaned.

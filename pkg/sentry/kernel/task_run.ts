@@ -13,13 +13,27 @@ import {
   REG_RAX,
   REG_RIP,
 } from "../platform/platform.ts";
+import { signalStop, stepStop, trapStop } from "./ptrace.ts";
+import { endStep, hideTrapFlag, showTrapFlag } from "./ptrace_amd64.ts";
 import type { RunState } from "./run_state.ts";
 import * as sigset from "./signal_set.ts";
 import type { Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
 import { handleFault } from "./task_fault.ts";
-import { dequeueSignal, forceSignal, initiateGroupStop, participateGroupStop, setSignalMask } from "./task_signals.ts";
-import { startSyscall } from "./task_syscall.ts";
+import {
+  dequeueSignal,
+  forceSignal,
+  initiateGroupStop,
+  JOBCTL_STOP_PENDING,
+  JOBCTL_TRAP_MASK,
+  JOBCTL_TRAP_STOP,
+  notifyParentOfStop,
+  participateGroupStop,
+  requeueSignal,
+  setJobctlPending,
+  setSignalMask,
+} from "./task_signals.ts";
+import { runSyscallEntry, startSyscall } from "./task_syscall.ts";
 
 /** Length of the syscall instruction. */
 export const SYSCALL_INSTRUCTION = 2;
@@ -35,7 +49,10 @@ class RunApp implements RunState {
     if (!ctx.stopped) return null;
     if (t.killed) return runExit;
     // Only the stop that was asked for stands behind the system call instruction.
-    if (ctx.event !== EventInterrupted) t.restartCode = 0;
+    if (ctx.event !== EventInterrupted) {
+      t.restartCode = 0;
+      t.origRax = -1;
+    }
     switch (ctx.event) {
       case EventSyscall:
       case EventSyscallRegs:
@@ -47,6 +64,32 @@ class RunApp implements RunState {
       default:
         return null;
     }
+  }
+}
+
+/**
+ * As RunApp, for a tracee that stops at system calls or after single instructions: whatever its context stopped for, its registers are made known
+ * before anything else happens.
+ */
+class RunAppTraced implements RunState {
+  static readonly stateType = stateType("kernel.RunAppTraced", ["name"]);
+  readonly name = "running-traced";
+
+  execute(t: Task): RunState | null {
+    const ctx = t.context;
+    if (t.ptrace === null || t.killed || !ctx.stopped) return runApp.execute(t);
+    if (ctx.event !== EventSyscall) hideTrapFlag(t, t.ptrace);
+    if (ctx.event !== EventSyscall && ctx.event !== EventSyscallRegs) return runApp.execute(t);
+    t.restartCode = 0;
+    t.origRax = ctx.sysno;
+    t.runState = runSyscallEntry;
+    if (ctx.event === EventSyscallRegs) {
+      ctx.regs.set(REG_RAX, -errno.ENOSYS);
+      return runSyscallEntry;
+    }
+    // The interrupt behind the "end" of the call reports the registers; the call is made only then.
+    ctx.finishSyscall(-errno.ENOSYS, true);
+    return null;
   }
 }
 
@@ -64,14 +107,21 @@ class RunInterrupt implements RunState {
         return this.park(t);
       }
       if (t.groupStopped) return this.park(t);
-      if (t.stopPending) {
-        participateGroupStop(t, false);
-        return this.park(t);
+      const p = t.ptrace;
+      if ((t.jobctl & JOBCTL_STOP_PENDING) !== 0) {
+        if (p === null) {
+          t.groupStopped = true;
+          if (participateGroupStop(t)) notifyParentOfStop(t.threadGroup, linux.CLD_STOPPED);
+          return this.park(t);
+        }
+        setJobctlPending(t, JOBCTL_TRAP_STOP);
       }
+      if (p !== null && (t.jobctl & JOBCTL_TRAP_MASK) !== 0) return trapStop(t, p);
       const info = dequeueSignal(t);
       if (info === null) break;
-      const exit = deliverSignal(t, info);
-      if (exit !== null) return exit;
+      if (p !== null && info.signo !== linux.SIGKILL) return signalStop(t, info);
+      const next = deliverSignal(t, info);
+      if (next !== null) return next;
     }
     if (t.restartCode !== 0) restartSyscall(t);
     if (t.haveSavedMask) {
@@ -79,8 +129,8 @@ class RunInterrupt implements RunState {
       // The old mask may let something through.
       if (t.hasPendingSignal()) return this;
     }
-    t.runState = runApp;
-    t.context.resume();
+    t.origRax = -1;
+    resumeApp(t);
     return null;
   }
 
@@ -97,9 +147,38 @@ function contextDied(t: Task): RunState {
 }
 
 export const runApp: RunState = new RunApp();
+export const runAppTraced: RunState = new RunAppTraced();
 export const runInterrupt: RunState = new RunInterrupt();
 
-/** Carries out the action of a dequeued signal. Returns a state when the task is to exit. */
+/** Has the guest go on with its registers as they are. */
+export function resumeApp(t: Task): void {
+  t.runState = t.appState;
+  if (t.appState !== runApp && t.ptrace !== null) showTrapFlag(t, t.ptrace);
+  t.context.resume();
+}
+
+/** A tracee leaves the stop of a signal: delivers what its tracer made of it (`sig` 0: nothing). */
+export function runSignalStopped(t: Task, was: SignalInfo | null, sig: number): RunState {
+  if (sig === 0) return runInterrupt;
+  let info = was;
+  if (info === null || info.signo !== sig) {
+    const sender = t.ptrace?.tracer ?? t.threadGroup.parent;
+    const uid = sender === null ? 0 : t.creds.userNamespace.uidOrOverflow(sender.creds.realKUID);
+    info = SignalInfo.user(
+      sig,
+      linux.SI_USER,
+      sender === null ? 0 : t.pidNamespace.idOfThreadGroup(sender.threadGroup),
+      uid,
+    );
+  }
+  if (t.killed || sigset.contains(t.maskLo, t.maskHi, sig)) {
+    requeueSignal(t, info);
+    return runInterrupt;
+  }
+  return deliverSignal(t, info) ?? runInterrupt;
+}
+
+/** Carries out the action of a dequeued signal. Returns a state when something other than the next signal comes then. */
 function deliverSignal(t: Task, info: SignalInfo): RunState | null {
   const tg = t.threadGroup;
   const sig = info.signo;
@@ -109,10 +188,7 @@ function deliverSignal(t: Task, info: SignalInfo): RunState | null {
   }
   const handlers = tg.signalHandlers;
   if (handlers.isIgnore(sig)) return null;
-  if (!handlers.isDefault(sig)) {
-    deliverToHandler(t, info);
-    return null;
-  }
+  if (!handlers.isDefault(sig)) return deliverToHandler(t, info);
   if (sigset.contains(sigset.IGNORE_LO, 0, sig)) return null;
   if (tg.unkillable && !sigset.contains(sigset.UNBLOCKABLE_LO, 0, sig)) return null;
   if (sigset.contains(sigset.STOP_LO, 0, sig)) {
@@ -126,7 +202,7 @@ function deliverSignal(t: Task, info: SignalInfo): RunState | null {
 }
 
 /** Calls the guest's handler, after deciding whether the interrupted system call is restarted behind it. */
-function deliverToHandler(t: Task, info: SignalInfo): void {
+function deliverToHandler(t: Task, info: SignalInfo): RunState | null {
   const k = t.kernel;
   const ctx = t.context;
   const sig = info.signo;
@@ -136,7 +212,7 @@ function deliverToHandler(t: Task, info: SignalInfo): void {
     const restart =
       t.restartCode === errno.ERESTARTNOINTR ||
       (t.restartCode === errno.ERESTARTSYS && (flags & linux.SA_RESTART) !== 0);
-    if (restart) rewind(t, t.restartNr);
+    if (restart) rewind(t, t.origRax);
     t.restartCode = 0;
   }
   const fpState = k.fpBuffer(ctx.fpStateSize());
@@ -162,7 +238,7 @@ function deliverToHandler(t: Task, info: SignalInfo): void {
   if ((flags & linux.SA_RESETHAND) !== 0) action.handler = linux.SIG_DFL;
   if (!pushed) {
     forceSignal(t, SignalInfo.kernel(linux.SIGSEGV), sig === linux.SIGSEGV);
-    return;
+    return null;
   }
   // The handler does not inherit rounding modes and the like.
   ctx.resetFPState();
@@ -175,11 +251,12 @@ function deliverToHandler(t: Task, info: SignalInfo): void {
     hi |= sigset.bitHi(sig);
   }
   setSignalMask(t, lo, hi);
+  return t.ptrace !== null && endStep(t.ptrace) ? stepStop(t, runInterrupt) : null;
 }
 
 /** No handler runs: the interrupted call is made again, or goes on through restart_syscall(2). */
 function restartSyscall(t: Task): void {
-  rewind(t, t.restartCode === errno.ERESTART_RESTARTBLOCK ? SYS_restart_syscall : t.restartNr);
+  rewind(t, t.restartCode === errno.ERESTART_RESTARTBLOCK ? SYS_restart_syscall : t.origRax);
   t.restartCode = 0;
 }
 

@@ -4,9 +4,35 @@ import * as linux from "../../abi/linux/signal.ts";
 import { EventIn } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { type PendingSignals, QueuedSignal, type SignalTimer } from "./pending_signals.ts";
+import { isReparented, notifyTracer, trapNotify } from "./ptrace.ts";
 import * as sigset from "./signal_set.ts";
 import type { Task } from "./task.ts";
 import { EventChildContinue, EventChildStop, type ThreadGroup } from "./thread_group.ts";
+
+/** Task.jobctl: the signal of the group stop the task took part in last (include/linux/sched/jobctl.h). */
+export const JOBCTL_STOP_SIGMASK = 0xffff;
+/** A stop signal was dequeued, and no SIGCONT came since. */
+export const JOBCTL_STOP_DEQUEUED = 1 << 16;
+/** Has to take part in the group stop under way. */
+export const JOBCTL_STOP_PENDING = 1 << 17;
+/** It counts in ThreadGroup.stopCount. */
+export const JOBCTL_STOP_CONSUME = 1 << 18;
+/** Ptrace: has to stop; group stops began or ended; the tracer listens. */
+export const JOBCTL_TRAP_STOP = 1 << 19;
+export const JOBCTL_TRAP_NOTIFY = 1 << 20;
+export const JOBCTL_LISTENING = 1 << 22;
+/** What a tracee has to stop for. */
+export const JOBCTL_TRAP_MASK = JOBCTL_TRAP_STOP | JOBCTL_TRAP_NOTIFY;
+/** What ends waits. */
+export const JOBCTL_PENDING_MASK = JOBCTL_STOP_PENDING | JOBCTL_TRAP_MASK;
+
+/** Sets pending bits, with the signal of a stop; false when the task is on its way out. */
+export function setJobctlPending(t: Task, mask: number): boolean {
+  if (t.killed || t.isExiting()) return false;
+  if ((mask & JOBCTL_STOP_SIGMASK) !== 0) t.jobctl &= ~JOBCTL_STOP_SIGMASK;
+  t.jobctl |= mask;
+  return true;
+}
 
 // ---- sending
 
@@ -63,6 +89,8 @@ function isIgnored(t: Task, sig: number, force: boolean): boolean {
   const tg = t.threadGroup;
   const kernelOnly = sigset.contains(sigset.UNBLOCKABLE_LO, 0, sig);
   if (tg.unkillable && tg.signalHandlers.isDefault(sig) && !(force && kernelOnly)) return true;
+  // Tracers want to know about ignored signals too.
+  if (t.ptrace !== null && sig !== linux.SIGKILL) return false;
   return tg.signalHandlers.ignores(sig);
 }
 
@@ -89,11 +117,16 @@ function enqueue(pending: PendingSignals, t: Task, info: SignalInfo, timer: Sign
   return 0;
 }
 
+/** Puts back a signal that a tracee had dequeued: it is blocked by now, or comes too late. */
+export function requeueSignal(t: Task, info: SignalInfo): void {
+  if (prepareSignal(t.threadGroup, t, info.signo, false)) enqueue(t.pending, t, info, null);
+}
+
 /** Whether a thread would take the signal now. */
 function wantsSignal(t: Task, sig: number): boolean {
   if (sigset.contains(t.maskLo & ~t.waitSetLo, t.maskHi & ~t.waitSetHi, sig)) return false;
   if (t.isExiting()) return false;
-  return sig === linux.SIGKILL || !t.groupStopped;
+  return sig === linux.SIGKILL || !(t.groupStopped || t.ptraceStop !== null);
 }
 
 /** Finds the thread that will handle a queued signal and wakes it; a fatal one ends the whole group at once. */
@@ -111,7 +144,8 @@ function completeSignal(tg: ThreadGroup, t: Task, toThread: boolean, sig: number
     !waited &&
     tg.signalHandlers.isDefault(sig) &&
     !sigset.contains(sigset.IGNORE_LO | sigset.STOP_LO | sigset.CORE_LO, 0, sig) &&
-    (!tg.unkillable || sig === linux.SIGKILL)
+    (!tg.unkillable || sig === linux.SIGKILL) &&
+    (t.ptrace === null || sig === linux.SIGKILL)
   ) {
     tg.prepareGroupExit(sig);
     return;
@@ -149,7 +183,8 @@ export function forceSignal(t: Task, info: SignalInfo, fatal: boolean): void {
     action.handler = linux.SIG_DFL;
     if (blocked) setSignalMask(t, t.maskLo & ~sigset.bitLo(sig), t.maskHi & ~sigset.bitHi(sig));
   }
-  if (action.isDefault()) t.threadGroup.unkillable = false;
+  // Debugging init does not leave it killable.
+  if (action.isDefault() && t.ptrace === null) t.threadGroup.unkillable = false;
   sendTaskSignal(t, info, null);
 }
 
@@ -191,28 +226,32 @@ export function dequeueOf(t: Task, lo: number, hi: number): SignalInfo | null {
 export function initiateGroupStop(t: Task, sig: number): void {
   const tg = t.threadGroup;
   if (tg.exiting || tg.execing !== null) return;
+  // A tracee may have got the signal before a SIGCONT that came while it stood in the signal's stop.
+  if (t.ptrace !== null && (t.jobctl & JOBCTL_STOP_DEQUEUED) === 0) return;
+  // Traced threads can be let go on in a group stop and begin another one.
   if (!tg.stopped) tg.stopSignal = sig;
+  tg.stopCount = 0;
   for (const o of tg.tasks) {
-    if (o.isExiting() || o.groupStopped || o.stopPending || o.killed) continue;
-    o.stopPending = true;
+    if (o.groupStopped || !setJobctlPending(o, sig | JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME)) continue;
     tg.stopCount++;
-    o.interrupt();
+    if (o === t) continue;
+    if (o.ptrace?.seized) trapNotify(o);
+    else o.interrupt();
   }
 }
 
-/** The thread takes part in the stop under way, by stopping or by exiting. The last one completes it. */
-export function participateGroupStop(t: Task, exiting: boolean): void {
+/** Takes part in the stop under way. Returns whether that completed it: the parent is to be told. */
+export function participateGroupStop(t: Task): boolean {
   const tg = t.threadGroup;
-  t.stopPending = false;
-  if (!exiting) t.groupStopped = true;
+  const consume = (t.jobctl & JOBCTL_STOP_CONSUME) !== 0;
+  t.jobctl &= ~(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME | JOBCTL_STOP_DEQUEUED);
+  if (!consume) return false;
   if (tg.stopCount > 0) tg.stopCount--;
-  if (tg.stopCount > 0) return;
-  if (tg.liveTasks === 0 || tg.exiting) return;
-  const first = !tg.stopped;
+  if (tg.stopCount > 0 || tg.stopped || tg.exiting) return false;
   tg.stopped = true;
   tg.stopWaitable = true;
   tg.continueWaitable = false;
-  if (first) notifyParentOfStop(tg, linux.CLD_STOPPED);
+  return true;
 }
 
 /** SIGCONT, or a debugger: ends a group stop, complete or not. */
@@ -222,7 +261,8 @@ export function groupContinue(tg: ThreadGroup): void {
   tg.stopped = false;
   tg.stopCount = 0;
   for (const t of tg.tasks) {
-    t.stopPending = false;
+    t.jobctl &= ~(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME | JOBCTL_STOP_DEQUEUED);
+    if (t.ptrace?.seized) trapNotify(t);
     if (!t.groupStopped) continue;
     t.groupStopped = false;
     t.kernel.schedule(t);
@@ -231,11 +271,16 @@ export function groupContinue(tg: ThreadGroup): void {
   tg.stopWaitable = false;
   tg.continueWaitable = true;
   // A stop that was under way counts as one that happened.
-  notifyParentOfStop(tg, wasStopped ? linux.CLD_CONTINUED : linux.CLD_STOPPED);
+  const code = wasStopped ? linux.CLD_CONTINUED : linux.CLD_STOPPED;
+  notifyParentOfStop(tg, code);
+  const { leader } = tg;
+  if (leader.ptrace !== null && isReparented(leader)) {
+    notifyTracer(leader, leader.ptrace, code, wasStopped ? linux.SIGCONT : 0);
+  }
 }
 
 /** SIGCHLD for a stop or continue (unless the parent has SA_NOCLDSTOP or ignores it), and waiters. */
-function notifyParentOfStop(tg: ThreadGroup, code: number): void {
+export function notifyParentOfStop(tg: ThreadGroup, code: number): void {
   const parent = tg.parent;
   if (parent === null) return;
   const pg = parent.threadGroup;
@@ -249,8 +294,16 @@ function notifyParentOfStop(tg: ThreadGroup, code: number): void {
 
 /** A SIGCHLD-like siginfo about a process, as its parent sees it. */
 export function childSignal(tg: ThreadGroup, parent: Task, sig: number, code: number, status: number): SignalInfo {
-  const leader = tg.leader;
-  const ticks = Math.floor(tg.cpuTimeNs() / 10_000_000);
-  const uid = parent.creds.userNamespace.uidOrOverflow(leader.creds.realKUID);
-  return SignalInfo.child(sig, code, parent.pidNamespace.idOfThreadGroup(tg), uid, status, ticks, 0);
+  return childInfo(tg.leader, tg.cpuTimeNs(), parent, sig, code, status);
+}
+
+/** A SIGCHLD-like siginfo about one thread, as its tracer sees it. */
+export function childSignalOf(t: Task, parent: Task, sig: number, code: number, status: number): SignalInfo {
+  return childInfo(t, t.cpuTimeNs(), parent, sig, code, status);
+}
+
+function childInfo(t: Task, cpuNs: number, parent: Task, sig: number, code: number, status: number): SignalInfo {
+  const ticks = Math.floor(cpuNs / 10_000_000);
+  const uid = parent.creds.userNamespace.uidOrOverflow(t.creds.realKUID);
+  return SignalInfo.child(sig, code, parent.pidNamespace.idOfTask(t), uid, status, ticks, 0);
 }

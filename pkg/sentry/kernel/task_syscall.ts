@@ -1,17 +1,42 @@
 import * as errno from "../../abi/linux/errno.ts";
+import {
+  PTRACE_EVENT_SECCOMP,
+  PTRACE_EVENTMSG_SYSCALL_ENTRY,
+  PTRACE_EVENTMSG_SYSCALL_EXIT,
+} from "../../abi/linux/ptrace.ts";
+import * as signal from "../../abi/linux/signal.ts";
 import { type LoadContext, setFields, stateType } from "../../state/index.ts";
-import { type Context, EventDied, EventSyscallRegs, REG_RAX } from "../platform/platform.ts";
+import { SignalInfo } from "../arch/signal_info.ts";
+import {
+  type Context,
+  EventDied,
+  EventSyscall,
+  EventSyscallRegs,
+  REG_R8,
+  REG_R9,
+  REG_R10,
+  REG_RAX,
+  REG_RDI,
+  REG_RDX,
+  REG_RIP,
+  REG_RSI,
+} from "../platform/platform.ts";
+import { eventStop, PTRACE_MODE_CONT, PTRACE_MODE_SYSCALL, PTRACE_MODE_SYSEMU, syscallStop } from "./ptrace.ts";
+import { hideTrapFlag } from "./ptrace_amd64.ts";
 import type { RunState } from "./run_state.ts";
 import { checkSeccomp } from "./seccomp.ts";
 import type { SyscallGenerator, SyscallResult, WakeReason } from "./syscalls.ts";
 import { WAKE_EVENT, WAKE_INTERRUPT, WAKE_TIMEOUT } from "./syscalls.ts";
 import { BLOCK_KILLABLE, BLOCK_RESCHEDULE, type SyscallRestartBlock, type Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
-import { runApp, runInterrupt } from "./task_run.ts";
+import { runInterrupt } from "./task_run.ts";
+import { forceSignal } from "./task_signals.ts";
 
 /** Range of the restart codes, which never reach a guest. */
 const RESTART_MIN = -errno.ERESTART_RESTARTBLOCK;
 const RESTART_MAX = -errno.ERESTARTSYS;
+/** Where the arguments of a system call are. */
+export const ARGUMENT_REGISTERS = [REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9] as const;
 
 /** Whether a result is one of the ERESTART codes. */
 export function isRestart(ret: number): boolean {
@@ -49,7 +74,13 @@ export function serveSyscall(t: Task, ctx: Context): void {
 
 /** Begins the system call the context stopped for. */
 export function startSyscall(t: Task): RunState | null {
-  const r = invoke(t, t.context.sysno);
+  const ctx = t.context;
+  // In a stop inside the call its tracer sees what Linux puts there.
+  if (t.ptrace !== null && ctx.event === EventSyscallRegs) ctx.regs.set(REG_RAX, -errno.ENOSYS);
+  return begin(t, invoke(t, ctx.sysno));
+}
+
+function begin(t: Task, r: SyscallResult): RunState | null {
   return typeof r === "number" ? syscallReturn(t, r) : beginGenerator(t, r);
 }
 
@@ -59,9 +90,14 @@ export function invoke(t: Task, nr: number): SyscallResult {
   t.sysno = nr;
   if (k.strace !== null) k.strace.enter(t, nr, t.args);
   if (t.seccompMode !== 0) {
-    const answer = checkSeccomp(t, nr);
+    const answer = checkSeccomp(t, nr, false);
     if (answer !== null) return answer;
   }
+  return call(t, nr);
+}
+
+function call(t: Task, nr: number): SyscallResult {
+  const k = t.kernel;
   const e = k.syscallTable[nr];
   if (e === undefined) return missing(t, nr);
   try {
@@ -202,21 +238,148 @@ export function syscallReturn(t: Task, result: number): RunState | null {
   if (t.nextState !== null) {
     const s = t.nextState;
     t.nextState = null;
+    t.origRax = t.sysno;
     return s;
   }
   if (t.killed) return runExit;
   if (ctx.event === EventDied) return runInterrupt;
   let ret = result;
   if (isRestart(ret)) {
-    t.restartNr = t.sysno;
     t.restartCode = -ret;
     ret = -errno.EINTR;
   }
-  if (ctx.event === EventSyscallRegs) {
+  if (ctx.event !== EventSyscall) {
+    t.origRax = t.sysno;
     ctx.regs.set(REG_RAX, ret);
-    return runInterrupt;
+    return afterSyscall(t);
   }
-  t.runState = runApp;
-  ctx.finishSyscall(ret, t.restartCode !== 0 || t.mustInterrupt());
+  const stop = t.restartCode !== 0 || t.mustInterrupt();
+  if (stop) t.origRax = t.sysno;
+  t.runState = t.appState;
+  ctx.finishSyscall(ret, stop);
   return null;
 }
+
+// ---- system calls of tracees
+
+/** What follows a system call whose registers are known. */
+export function afterSyscall(t: Task): RunState {
+  return t.ptrace === null ? runInterrupt : runSyscallExit;
+}
+
+/** The arguments are in the registers, where a tracer may have changed them. */
+function takeArguments(t: Task): void {
+  const from = t.context.regs.words;
+  const to = t.args.words;
+  for (let i = 0; i < ARGUMENT_REGISTERS.length; i++) {
+    const r = 2 * (ARGUMENT_REGISTERS[i] ?? 0);
+    to[2 * i] = from[r] ?? 0;
+    to[2 * i + 1] = from[r + 1] ?? 0;
+  }
+}
+
+/** A tracee is about to make a system call. */
+class RunSyscallEntry implements RunState {
+  static readonly stateType = stateType("kernel.RunSyscallEntry", ["name"]);
+  readonly name = "syscall-entry";
+
+  execute(t: Task): RunState | null {
+    const ctx = t.context;
+    if (ctx.event === EventDied) return runInterrupt;
+    if (!ctx.stopped) return null;
+    if (t.killed) return runExit;
+    const p = t.ptrace;
+    if (p === null) return runSyscallInvoke;
+    hideTrapFlag(t, p);
+    if (p.mode === PTRACE_MODE_CONT) return runSyscallInvoke;
+    const emulated = p.mode === PTRACE_MODE_SYSEMU;
+    return syscallStop(t, PTRACE_EVENTMSG_SYSCALL_ENTRY, emulated ? runSyscallExit : runSyscallInvoke);
+  }
+}
+
+/** A tracee makes the system call that its registers, and origRax, say. */
+class RunSyscallInvoke implements RunState {
+  static readonly stateType = stateType("kernel.RunSyscallInvoke", ["name"]);
+  readonly name = "syscall-invoke";
+
+  execute(t: Task): RunState | null {
+    if (t.killed) return runExit;
+    takeArguments(t);
+    const nr = t.origRax;
+    if (nr !== -1) return begin(t, invoke(t, nr));
+    // No call: rax stays as it is, unless a filter has something to say.
+    t.sysno = nr;
+    const answer = t.seccompMode === 0 ? null : checkSeccomp(t, nr, false);
+    return answer === null ? afterSyscall(t) : syscallReturn(t, answer);
+  }
+}
+
+/** A tracee's system call is over; its result is in the registers. */
+class RunSyscallExit implements RunState {
+  static readonly stateType = stateType("kernel.RunSyscallExit", ["name"]);
+  readonly name = "syscall-exit";
+
+  execute(t: Task): RunState | null {
+    if (t.killed) return runExit;
+    const p = t.ptrace;
+    if (p === null) return runInterrupt;
+    if (p.step && p.mode !== PTRACE_MODE_SYSEMU) {
+      const at = t.context.regs.get(REG_RIP);
+      forceSignal(t, SignalInfo.fault(signal.SIGTRAP, signal.TRAP_BRKPT, at), false);
+      return runInterrupt;
+    }
+    return p.mode === PTRACE_MODE_SYSCALL ? syscallStop(t, PTRACE_EVENTMSG_SYSCALL_EXIT, runInterrupt) : runInterrupt;
+  }
+}
+
+/** A seccomp filter wants the tracer to decide. */
+class RunSeccompTrace implements RunState {
+  static readonly stateType = stateType("kernel.RunSeccompTrace", ["name"]);
+  readonly name = "seccomp-trace";
+
+  execute(t: Task): RunState | null {
+    const ctx = t.context;
+    if (ctx.event === EventDied) return runInterrupt;
+    if (!ctx.stopped) return null;
+    if (t.killed) return runExit;
+    if (ctx.event === EventSyscall) {
+      t.runState = this;
+      ctx.finishSyscall(-errno.ENOSYS, true);
+      return null;
+    }
+    return eventStop(t, PTRACE_EVENT_SECCOMP, t.ptrace?.seccompData ?? 0, runSeccompTraced, null);
+  }
+}
+
+/** The tracer decided. */
+class RunSeccompTraced implements RunState {
+  static readonly stateType = stateType("kernel.RunSeccompTraced", ["name"]);
+  readonly name = "seccomp-traced";
+
+  execute(t: Task): RunState | null {
+    if (t.killed) return runExit;
+    const nr = t.origRax;
+    if (nr < 0) return afterSyscall(t);
+    takeArguments(t);
+    t.sysno = nr;
+    return begin(t, checkSeccomp(t, nr, true) ?? call(t, nr));
+  }
+}
+
+/** rt_sigreturn(2) put other registers in place of those of the call. */
+class RunSigreturn implements RunState {
+  static readonly stateType = stateType("kernel.RunSigreturn", ["name"]);
+  readonly name = "sigreturn";
+
+  execute(t: Task): RunState | null {
+    t.origRax = -1;
+    return afterSyscall(t);
+  }
+}
+
+export const runSyscallEntry: RunState = new RunSyscallEntry();
+export const runSyscallInvoke: RunState = new RunSyscallInvoke();
+export const runSyscallExit: RunState = new RunSyscallExit();
+export const runSeccompTrace: RunState = new RunSeccompTrace();
+export const runSeccompTraced: RunState = new RunSeccompTraced();
+export const runSigreturn: RunState = new RunSigreturn();

@@ -2,17 +2,18 @@ import * as errno from "../../abi/linux/errno.ts";
 import * as linux from "../../abi/linux/signal.ts";
 import * as wait from "../../abi/linux/wait.ts";
 import { Entry } from "../../waiter/index.ts";
+import { isPtraceStopped, isReparented } from "./ptrace.ts";
 import type { ProcessGroup } from "./sessions.ts";
 import { type SyscallGenerator, WAKE_INTERRUPT } from "./syscalls.ts";
 import { type Task, TaskExitZombie } from "./task.ts";
-import { reap } from "./task_exit.ts";
-import { EventChildContinue, EventChildStop, EventExit, type ThreadGroup, Usage } from "./thread_group.ts";
+import { handBack, reap, reapThread } from "./task_exit.ts";
+import { EventChildContinue, EventChildStop, EventExit, Usage } from "./thread_group.ts";
 
 /** Which children to wait for, and how: wait4(2), waitid(2). */
 export interface WaitOptions {
-  /** One process; null: see processGroup. */
-  threadGroup: ThreadGroup | null;
-  /** One process group; null with threadGroup null: any child. */
+  /** One process, or one thread that is traced; null: see processGroup. */
+  task: Task | null;
+  /** One process group; null with task null: any child. */
   processGroup: ProcessGroup | null;
   /** The process or group that was named does not exist. */
   nothing: boolean;
@@ -40,68 +41,103 @@ export function tryWait(t: Task, o: WaitOptions): WaitResult | number | null {
   const own = (o.flags & wait.__WNOTHREAD) !== 0;
   for (const parent of own ? [t] : t.threadGroup.tasks) {
     for (const child of parent.children) {
-      if (!isEligible(o, child)) continue;
-      // The dead have nothing more to report to who does not wait for deaths.
-      if (isWaitableZombie(child) && (o.flags & wait.WEXITED) === 0) continue;
-      exists = true;
-      const r = consider(t, o, child);
-      if (r !== null) return r;
+      // Traced by its own parent it is seen as a tracee.
+      const traced = child.leader.ptrace !== null && !isReparented(child.leader);
+      if (!isEligible(o, child.leader, traced)) continue;
+      const r = consider(t, o, child.leader, traced);
+      if (r === NOTHING_YET) exists = true;
+      else if (r !== null) return r;
+    }
+    if (parent.tracees === null) continue;
+    for (const tracee of parent.tracees) {
+      if (!isEligible(o, tracee, true)) continue;
+      const r = consider(t, o, tracee, true);
+      if (r === NOTHING_YET) exists = true;
+      else if (r !== null) return r;
     }
   }
   return exists ? null : -errno.ECHILD;
 }
 
-/** Whether a child is among those asked for. */
-function isEligible(o: WaitOptions, child: ThreadGroup): boolean {
-  if (o.threadGroup !== null && o.threadGroup !== child) return false;
-  if (o.processGroup !== null && o.processGroup !== child.processGroup) return false;
-  if ((o.flags & wait.__WALL) !== 0) return true;
-  const isClone = child.exitSignal !== linux.SIGCHLD;
+/** A child that may have something to report later. */
+const NOTHING_YET = 0;
+
+/** Whether a child or tracee is among those asked for. */
+function isEligible(o: WaitOptions, p: Task, traced: boolean): boolean {
+  const tg = p.threadGroup;
+  if (o.task !== null && o.task !== p) return false;
+  if (o.processGroup !== null && o.processGroup !== tg.processGroup) return false;
+  if (traced || (o.flags & wait.__WALL) !== 0) return true;
+  const isClone = tg.exitSignal !== linux.SIGCHLD;
   return isClone === ((o.flags & wait.__WCLONE) !== 0);
 }
 
-/** Whether a child is dead with all its threads. */
-function isWaitableZombie(child: ThreadGroup): boolean {
-  return child.leader.exitState === TaskExitZombie && child.tasks.size <= 1;
+/** Whether nothing is left of a task but its status: a leader only counts when its threads are gone. */
+function isWaitableZombie(p: Task): boolean {
+  return p.exitState === TaskExitZombie && (!p.isLeader() || p.threadGroup.tasks.size <= 1);
 }
 
-/** What a child has to report; a dead one is waited for. */
-function consider(t: Task, o: WaitOptions, child: ThreadGroup): WaitResult | null {
+/** What a child or tracee has to report (the dead are waited for), NOTHING_YET, or null: nothing that is asked for, ever. */
+function consider(t: Task, o: WaitOptions, p: Task, traced: boolean): WaitResult | 0 | null {
   const keep = (o.flags & wait.WNOWAIT) !== 0;
-  if (isWaitableZombie(child)) return reportZombie(t, child, keep);
-  if (child.stopWaitable && child.stopped && (o.flags & wait.WSTOPPED) !== 0) {
-    if (!keep) child.stopWaitable = false;
-    return report(t, child, wait.stopStatusWord(child.stopSignal), linux.CLD_STOPPED, child.stopSignal);
+  const tg = p.threadGroup;
+  if (isWaitableZombie(p) && (traced || p.ptrace === null)) {
+    // The dead have nothing more to report to who does not wait for deaths.
+    return (o.flags & wait.WEXITED) === 0 ? null : reportZombie(t, p, keep);
   }
-  if (child.continueWaitable && (o.flags & wait.WCONTINUED) !== 0) {
-    if (!keep) child.continueWaitable = false;
-    return report(t, child, wait.CONTINUED_STATUS_WORD, linux.CLD_CONTINUED, linux.SIGCONT);
+  const zombie = p.exitState === TaskExitZombie;
+  const maybe = zombie && traced && (o.flags & (wait.WCONTINUED | wait.WEXITED)) === 0 ? null : NOTHING_YET;
+  if (traced) {
+    const s = p.ptraceStop;
+    if (s !== null && s.code !== 0 && isPtraceStopped(p)) {
+      const { code } = s;
+      if (!keep) s.code = 0;
+      return report(t, p, wait.stopStatusWord(code), linux.CLD_TRAPPED, code);
+    }
+  } else if (tg.stopWaitable && tg.stopped && (o.flags & wait.WSTOPPED) !== 0) {
+    if (!keep) tg.stopWaitable = false;
+    return report(t, p, wait.stopStatusWord(tg.stopSignal), linux.CLD_STOPPED, tg.stopSignal);
   }
-  return null;
+  if (tg.continueWaitable && (o.flags & wait.WCONTINUED) !== 0) {
+    if (!keep) tg.continueWaitable = false;
+    return report(t, p, wait.CONTINUED_STATUS_WORD, linux.CLD_CONTINUED, linux.SIGCONT);
+  }
+  return maybe;
 }
 
-function report(t: Task, child: ThreadGroup, status: number, code: number, siStatus: number): WaitResult {
+function report(t: Task, p: Task, status: number, code: number, siStatus: number): WaitResult {
   const r = new WaitResult();
-  r.pid = t.pidNamespace.idOfThreadGroup(child);
-  r.uid = t.creds.userNamespace.uidOrOverflow(child.leader.creds.realKUID);
+  r.pid = t.pidNamespace.idOfTask(p);
+  r.uid = t.creds.userNamespace.uidOrOverflow(p.creds.realKUID);
   r.status = status;
   r.code = code;
   r.siStatus = siStatus;
   r.usage = new Usage();
-  child.addUsage(r.usage);
-  r.usage.add(child.childUsage);
+  if (p.isLeader()) {
+    p.threadGroup.addUsage(r.usage);
+    r.usage.add(p.threadGroup.childUsage);
+  } else {
+    p.addUsage(r.usage);
+  }
   return r;
 }
 
-/** A dead child: its status, and (unless it is only looked at) its end. */
-function reportZombie(t: Task, child: ThreadGroup, keep: boolean): WaitResult {
-  const st = child.exitStatus;
+/** A dead child or tracee: its status, and (unless it is only looked at) its end. */
+function reportZombie(t: Task, p: Task, keep: boolean): WaitResult {
+  const tg = p.threadGroup;
+  const leader = p.isLeader();
+  const st = leader || tg.exiting || tg.isDead() ? tg.exitStatus : p.exitStatus;
   const sig = st & 0x7f;
   const code = sig === 0 ? linux.CLD_EXITED : (st & wait.WCOREFLAG) !== 0 ? linux.CLD_DUMPED : linux.CLD_KILLED;
-  const r = report(t, child, st, code, sig === 0 ? (st >> 8) & 0xff : sig);
-  if (!keep) {
+  const r = report(t, p, st, code, sig === 0 ? (st >> 8) & 0xff : sig);
+  if (keep) return r;
+  if (!leader) {
+    reapThread(p);
+  } else if (isReparented(p)) {
+    handBack(tg);
+  } else {
     if (r.usage !== null) t.threadGroup.childUsage.add(r.usage);
-    reap(child.leader);
+    reap(p);
   }
   return r;
 }

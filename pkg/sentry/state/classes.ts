@@ -70,6 +70,7 @@ import * as kernelPidNamespace from "../kernel/pid_namespace.ts";
 import * as kernelPidfd from "../kernel/pidfd.ts";
 import * as kernelPosixTimer from "../kernel/posix_timer.ts";
 import * as kernelProcessTimers from "../kernel/process_timers.ts";
+import * as kernelPtrace from "../kernel/ptrace.ts";
 import * as kernelRunQueue from "../kernel/run_queue.ts";
 import * as kernelSave from "../kernel/save.ts";
 import * as kernelSeccomp from "../kernel/seccomp.ts";
@@ -259,6 +260,8 @@ export const stateClasses: readonly StateClass[] = [
   kernelProcessTimers.CPUIntervalTimer,
   kernelProcessTimers.CPULimitTimer,
   kernelProcessTimers.ProcessTimers,
+  kernelPtrace.Ptrace,
+  kernelPtrace.PtraceStop,
   kernelRunQueue.RunQueue,
   kernelSave.SavedContext,
   kernelSave.SavedKernel,

@@ -65,6 +65,11 @@ function parentID(t: Task, fs: ProcFilesystem): number {
   return p === null ? 0 : fs.pidNamespace.idOfThreadGroup(p.threadGroup);
 }
 
+/** The tracer's id as the filesystem's namespace sees it; 0: none. */
+function tracerID(t: Task, fs: ProcFilesystem): number {
+  return t.ptrace === null ? 0 : fs.pidNamespace.idOfTask(t.ptrace.tracer);
+}
+
 /** The ids of a task from the filesystem's namespace down to its own. */
 function idsInNamespaces(t: Task, fs: ProcFilesystem, idIn: (ns: Task["pidNamespace"]) => number): string {
   const ids: number[] = [];
@@ -87,7 +92,7 @@ export function statusText(t: Task, fs: ProcFilesystem): string {
   let s = `Name:\t${escapeName(t.name)}\n`;
   if (!dead) s += `Umask:\t${t.fsContext.umask.toString(8).padStart(4, "0")}\n`;
   s += `State:\t${STATE_NAMES[t.stateLetter()] ?? t.stateLetter()}\n`;
-  s += `Tgid:\t${ns.idOfThreadGroup(tg)}\nNgid:\t0\nPid:\t${ns.idOfTask(t)}\nPPid:\t${parentID(t, fs)}\nTracerPid:\t0\n`;
+  s += `Tgid:\t${ns.idOfThreadGroup(tg)}\nNgid:\t0\nPid:\t${ns.idOfTask(t)}\nPPid:\t${parentID(t, fs)}\nTracerPid:\t${tracerID(t, fs)}\n`;
   s += `Uid:\t${uid(c.realKUID)}\t${uid(c.effectiveKUID)}\t${uid(c.savedKUID)}\t${uid(c.fsKUID)}\n`;
   s += `Gid:\t${gid(c.realKGID)}\t${gid(c.effectiveKGID)}\t${gid(c.savedKGID)}\t${gid(c.fsKGID)}\n`;
   s += `FDSize:\t${dead ? 0 : t.fdTable.nrOpen}\n`;

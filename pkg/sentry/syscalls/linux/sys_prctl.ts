@@ -4,7 +4,7 @@ import * as linux from "../../../abi/linux/prctl.ts";
 import { NSIG } from "../../../abi/linux/signal.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
-import { EventSyscallRegs, REG_FS_BASE, REG_GS_BASE } from "../../platform/platform.ts";
+import { EventSyscall, REG_FS_BASE, REG_GS_BASE } from "../../platform/platform.ts";
 import { prctlGetSeccomp, prctlSetSeccomp } from "./sys_seccomp.ts";
 
 const PAGE_SIZE = 4096;
@@ -251,7 +251,7 @@ function setPtracer(t: Task, args: SyscallArguments): number {
 export function archPrctl(t: Task, args: SyscallArguments): number {
   const addr = args.u64(1);
   const ctx = t.context;
-  if (ctx.event !== EventSyscallRegs) return -errno.EINVAL;
+  if (ctx.event === EventSyscall) return -errno.EINVAL;
   const regs = ctx.regs;
   switch (args.i32(0)) {
     case linux.ARCH_SET_FS:

@@ -15,10 +15,10 @@ import {
   WAKE_TIMEOUT,
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import { runInterrupt } from "../../kernel/task_run.ts";
 import { dequeueOf, discardFromGroup, forceSignal } from "../../kernel/task_signals.ts";
+import { runSigreturn } from "../../kernel/task_syscall.ts";
 import type { ThreadGroup } from "../../kernel/thread_group.ts";
-import { EventSyscallRegs, REG_RAX, REG_RSP } from "../../platform/platform.ts";
+import { EventSyscall, REG_RAX, REG_RSP } from "../../platform/platform.ts";
 
 /** Offset and value of the first magic in the FP state of a signal frame. */
 const FP_SW_RESERVED = 464;
@@ -171,7 +171,7 @@ export function sigaltstack(t: Task, args: SyscallArguments): number {
   const newAddr = args.u64(0);
   const oldAddr = args.u64(1);
   const w = t.kernel.scratchWords;
-  const sp = t.context.event === EventSyscallRegs ? t.context.regs.get(REG_RSP) : 0;
+  const sp = t.context.event === EventSyscall ? 0 : t.context.regs.get(REG_RSP);
   const oldStack = t.altStackAddr;
   const oldSize = t.altStackSize;
   const oldFlags = (altStackState(t, sp) | (t.altStackFlags & linux.SS_AUTODISARM)) >>> 0;
@@ -215,7 +215,7 @@ function setAltStack(t: Task, sp: number, addr: number, size: number, flags: num
 /** rt_sigreturn(2). */
 export function rtSigreturn(t: Task, _args: SyscallArguments): number {
   const ctx = t.context;
-  t.nextState = runInterrupt;
+  t.nextState = runSigreturn;
   const frame = popSignalFrame(ctx.regs, t.mm, t.kernel.frameBuffer);
   if (frame === null || !restoreFPState(t, frame.fpAddr)) {
     forceSignal(t, SignalInfo.kernel(linux.SIGSEGV), false);

@@ -352,8 +352,8 @@ export function wait4(t: Task, args: SyscallArguments): SyscallResult {
   if (pid === INT_MIN) return -errno.ESRCH;
   const o = waitFor(t, options | wait.WEXITED);
   if (pid > 0) {
-    o.threadGroup = t.pidNamespace.threadGroupWithID(pid);
-    o.nothing = o.threadGroup === null;
+    o.task = t.pidNamespace.taskWithID(pid);
+    o.nothing = o.task === null;
   } else if (pid !== -1) {
     o.processGroup = (pid === 0 ? t.threadGroup.processGroup : t.pidNamespace.processGroups.get(-pid)) ?? null;
     o.nothing = o.processGroup === null;
@@ -394,8 +394,8 @@ export function waitid(t: Task, args: SyscallArguments): SyscallResult {
       break;
     case wait.P_PID:
       if (id <= 0) return -errno.EINVAL;
-      o.threadGroup = t.pidNamespace.threadGroupWithID(id);
-      o.nothing = o.threadGroup === null;
+      o.task = t.pidNamespace.taskWithID(id);
+      o.nothing = o.task === null;
       break;
     case wait.P_PGID:
       if (id < 0) return -errno.EINVAL;
@@ -406,7 +406,7 @@ export function waitid(t: Task, args: SyscallArguments): SyscallResult {
       if (id < 0) return -errno.EINVAL;
       const f = t.getFile(id);
       if (!(f instanceof PIDFileDescription)) return -errno.EBADF;
-      o.threadGroup = f.threadGroup;
+      o.task = f.target;
       // A non-blocking descriptor makes the wait non-blocking, with EAGAIN instead of 0.
       if ((f.statusFlags & 0o4000) !== 0) {
         const r = tryWait(t, o);
@@ -449,7 +449,7 @@ function waitidResult(t: Task, r: WaitResult | null, infoAddr: number, usageAddr
 }
 
 function waitFor(_t: Task, flags: number): WaitOptions {
-  return { threadGroup: null, processGroup: null, nothing: false, flags };
+  return { task: null, processGroup: null, nothing: false, flags };
 }
 
 /** setns(2): there are no namespace files to join. */

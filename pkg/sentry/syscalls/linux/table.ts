@@ -22,6 +22,7 @@ import * as sysPoll from "./sys_poll.ts";
 import * as sysPrctl from "./sys_prctl.ts";
 import * as sysPrivileged from "./sys_privileged.ts";
 import * as sysProcessVM from "./sys_process_vm.ts";
+import * as sysPtrace from "./sys_ptrace.ts";
 import * as sysRandom from "./sys_random.ts";
 import * as sysReadWrite from "./sys_read_write.ts";
 import * as sysRlimit from "./sys_rlimit.ts";
@@ -150,6 +151,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_getrusage, "getrusage", sysRusage.getrusage],
   [nr.SYS_sysinfo, "sysinfo", sysSysinfo.sysinfo],
   [nr.SYS_times, "times", sysRusage.times],
+  [nr.SYS_ptrace, "ptrace", sysPtrace.ptrace],
   [nr.SYS_getuid, "getuid", sysIdentity.getuid],
   [nr.SYS_syslog, "syslog", sysPrivileged.syslog],
   [nr.SYS_getgid, "getgid", sysIdentity.getgid],

@@ -118,10 +118,10 @@ export class MemFileDescription extends FileDescription {
   }
 }
 
-/** Copies between a buffer and an address space; 0 when nothing is accessible. */
+/** Copies between a buffer and an address space as a debugger does, whatever the protection; 0 when nothing is accessible. */
 function tryCopy(mm: MemoryManager, addr: number, buf: Uint8Array, len: number, write: boolean): number {
   try {
-    return write ? mm.copyOut(addr, buf, 0, len) : mm.copyIn(addr, buf, 0, len);
+    return write ? mm.forced.copyOut(addr, buf, 0, len) : mm.forced.copyIn(addr, buf, 0, len);
   } catch (e) {
     if (e !== linuxerr.EFAULT) throw e;
     return 0;

@@ -177,7 +177,7 @@ describe("signals", () => {
     expect(ctx.results).toEqual([]);
     expect(ctx.released).toBe(true);
     expect(t.exitState).toBe(TaskExitZombie);
-    const o = { task: null, processGroup: null, nothing: false, flags: 4 };
+    const o = { threadGroup: null, thread: null, processGroup: null, nothing: false, flags: 4 };
     const r = tryWait(init.t, o);
     expect(r).toBeInstanceOf(WaitResult);
     if (r instanceof WaitResult) expect([r.pid, r.status, r.code]).toEqual([t.tid, linux.SIGTERM, linux.CLD_KILLED]);

@@ -92,7 +92,7 @@ export class SavedKernel {
     const { platform } = kernel;
     this.kernel = kernel;
     this.monotonicNs = kernel.monotonicNow();
-    this.vdso = platform.vdso === null ? null : { ...platform.vdso };
+    this.vdso = platform.vdso === null ? null : { ...platform.vdso, hostAddress: 0 };
   }
 }
 

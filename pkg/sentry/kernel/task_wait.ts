@@ -7,18 +7,27 @@ import type { ProcessGroup } from "./sessions.ts";
 import { type SyscallGenerator, WAKE_INTERRUPT } from "./syscalls.ts";
 import { type Task, TaskExitZombie } from "./task.ts";
 import { handBack, reap, reapThread } from "./task_exit.ts";
-import { EventChildContinue, EventChildStop, EventExit, Usage } from "./thread_group.ts";
+import { EventChildContinue, EventChildStop, EventExit, type ThreadGroup, Usage } from "./thread_group.ts";
 
 /** Which children to wait for, and how: wait4(2), waitid(2). */
 export interface WaitOptions {
-  /** One process, or one thread that is traced; null: see processGroup. */
-  task: Task | null;
-  /** One process group; null with task null: any child. */
+  /** One process, whichever thread leads it; null: see thread. */
+  threadGroup: ThreadGroup | null;
+  /** One traced thread that does not lead its process; null: see processGroup. */
+  thread: Task | null;
+  /** One process group; null with the others null: any child. */
   processGroup: ProcessGroup | null;
   /** The process or group that was named does not exist. */
   nothing: boolean;
   /** W* flags. */
   flags: number;
+}
+
+/** Limits what to wait for to the task with an id: null is a task that does not exist. */
+export function waitForTask(o: WaitOptions, p: Task | null): void {
+  if (p === null) o.nothing = true;
+  else if (p.isLeader()) o.threadGroup = p.threadGroup;
+  else o.thread = p;
 }
 
 /** What was found. */
@@ -65,7 +74,8 @@ const NOTHING_YET = 0;
 /** Whether a child or tracee is among those asked for. */
 function isEligible(o: WaitOptions, p: Task, traced: boolean): boolean {
   const tg = p.threadGroup;
-  if (o.task !== null && o.task !== p) return false;
+  if (o.threadGroup !== null && (o.threadGroup !== tg || !p.isLeader())) return false;
+  if (o.thread !== null && o.thread !== p) return false;
   if (o.processGroup !== null && o.processGroup !== tg.processGroup) return false;
   if (traced || (o.flags & wait.__WALL) !== 0) return true;
   const isClone = tg.exitSignal !== linux.SIGCHLD;

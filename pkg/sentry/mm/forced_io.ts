@@ -5,6 +5,7 @@ import { stateType } from "../../state/index.ts";
 import type { IO } from "../usermem/index.ts";
 import { resolveForced } from "./faults.ts";
 import type { MemoryManager } from "./memory_manager.ts";
+import type { PMA } from "./pma.ts";
 
 /**
  * An address space as ptrace(2) and /proc/[pid]/mem see it: protection does not matter, except that shared memory is written to only where its
@@ -36,14 +37,29 @@ export class ForcedIO implements IO {
     let done = 0;
     while (done < len) {
       const p = resolveForced(this.mm, addr + done, false);
-      if (p === null) break;
-      const from = p.hostAddress(addr + done);
-      const n = Math.min(len - done, p.hostLength(addr + done));
-      const left = host.copyFromHost(dst, off + done, from, n);
-      done += n - left;
-      if (left !== 0) break;
+      const n =
+        p === null
+          ? this.copyInVdso(addr + done, dst, off + done, len - done)
+          : this.copyInPMA(p, addr + done, dst, off + done, len - done);
+      if (n === 0) break;
+      done += n;
     }
     return atLeastOne(done, len);
+  }
+
+  /** Copies what one pma holds; returns how much. */
+  copyInPMA(p: PMA, addr: number, dst: Uint8Array, off: number, len: number): number {
+    const n = Math.min(len, p.hostLength(addr));
+    return n - host.copyFromHost(dst, off, p.hostAddress(addr), n);
+  }
+
+  /** The platform's vdso has no pmas. Returns how much was copied. */
+  copyInVdso(addr: number, dst: Uint8Array, off: number, len: number): number {
+    const { vdso } = this.mm.platform;
+    if (vdso === null || vdso.hostAddress === 0 || addr < vdso.start || addr >= vdso.end) return 0;
+    if (this.mm.vmas.find(addr)?.special !== true) return 0;
+    const n = Math.min(len, vdso.end - addr);
+    return n - host.copyFromHost(dst, off, vdso.hostAddress + (addr - vdso.start), n);
   }
 
   zeroOut(addr: number, len: number): number {

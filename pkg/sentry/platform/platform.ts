@@ -147,6 +147,8 @@ export interface Vdso {
   readonly end: number;
   /** CRC-32 of the vdso's pages: programs keep addresses in it, so a restored one needs the same. */
   readonly checksum: number;
+  /** Where the sentry has the vdso's pages itself; 0: nowhere. */
+  readonly hostAddress: number;
 }
 
 /** The constructor's choice behind --platform. */

@@ -91,7 +91,13 @@ export class FakePlatform implements Platform {
   readonly name = "fake";
   readonly minUserAddress = 0x10000;
   readonly maxUserAddress: number;
-  readonly vdso = { vvarStart: 0x7ffff7fc0000, start: 0x7ffff7fc4000, end: 0x7ffff7fc6000, checksum: 0 };
+  readonly vdso = {
+    vvarStart: 0x7ffff7fc0000,
+    start: 0x7ffff7fc4000,
+    end: 0x7ffff7fc6000,
+    checksum: 0,
+    hostAddress: 0,
+  };
   readonly spaces: FakeAddressSpace[] = [];
 
   constructor(maxUserAddress = 0x7ffffffff000) {

@@ -28,7 +28,7 @@ import {
   StubImage,
 } from "./stub.ts";
 import { Subprocess } from "./subprocess.ts";
-import { vdsoChecksum } from "./vdso.ts";
+import { vdsoAddress, vdsoChecksum } from "./vdso.ts";
 
 const SYS_munmap = 11;
 const EPOLLIN = 1;
@@ -441,8 +441,11 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       const start = Number.parseInt(m[1] ?? "0", 16);
       const end = Number.parseInt(m[2] ?? "0", 16);
       if (m[3] === "[vvar]" && vvarStart === 0) vvarStart = start;
-      if (m[3] === "[vdso]")
-        this.vdso = { vvarStart: vvarStart || start, start, end, checksum: vdsoChecksum(end - start) };
+      if (m[3] === "[vdso]") {
+        const hostAddress = vdsoAddress();
+        const checksum = vdsoChecksum(hostAddress, end - start);
+        this.vdso = { vvarStart: vvarStart || start, start, end, checksum, hostAddress };
+      }
       if (m[3] === "[stack]") encodeOp(source.area, (ops++ * OP_SIZE) / 4, [SYS_munmap, start, end - start]);
     }
     encodeOp(source.area, (ops * OP_SIZE) / 4, OP_REPORT);

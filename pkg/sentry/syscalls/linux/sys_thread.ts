@@ -18,7 +18,7 @@ import {
 } from "../../kernel/task_clone.ts";
 import { startExecve } from "../../kernel/task_exec.ts";
 import { runExit } from "../../kernel/task_exit.ts";
-import { tryWait, type WaitOptions, type WaitResult, waitForChild } from "../../kernel/task_wait.ts";
+import { tryWait, type WaitOptions, type WaitResult, waitForChild, waitForTask } from "../../kernel/task_wait.ts";
 import { ArgumentBudget, argumentSpace } from "../../loader/index.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 import { MAY_EXEC, PathOperation } from "../../vfs/index.ts";
@@ -352,8 +352,7 @@ export function wait4(t: Task, args: SyscallArguments): SyscallResult {
   if (pid === INT_MIN) return -errno.ESRCH;
   const o = waitFor(t, options | wait.WEXITED);
   if (pid > 0) {
-    o.task = t.pidNamespace.taskWithID(pid);
-    o.nothing = o.task === null;
+    waitForTask(o, t.pidNamespace.taskWithID(pid));
   } else if (pid !== -1) {
     o.processGroup = (pid === 0 ? t.threadGroup.processGroup : t.pidNamespace.processGroups.get(-pid)) ?? null;
     o.nothing = o.processGroup === null;
@@ -394,8 +393,7 @@ export function waitid(t: Task, args: SyscallArguments): SyscallResult {
       break;
     case wait.P_PID:
       if (id <= 0) return -errno.EINVAL;
-      o.task = t.pidNamespace.taskWithID(id);
-      o.nothing = o.task === null;
+      waitForTask(o, t.pidNamespace.taskWithID(id));
       break;
     case wait.P_PGID:
       if (id < 0) return -errno.EINVAL;
@@ -406,7 +404,7 @@ export function waitid(t: Task, args: SyscallArguments): SyscallResult {
       if (id < 0) return -errno.EINVAL;
       const f = t.getFile(id);
       if (!(f instanceof PIDFileDescription)) return -errno.EBADF;
-      o.task = f.target;
+      waitForTask(o, f.target);
       // A non-blocking descriptor makes the wait non-blocking, with EAGAIN instead of 0.
       if ((f.statusFlags & 0o4000) !== 0) {
         const r = tryWait(t, o);
@@ -449,7 +447,7 @@ function waitidResult(t: Task, r: WaitResult | null, infoAddr: number, usageAddr
 }
 
 function waitFor(_t: Task, flags: number): WaitOptions {
-  return { task: null, processGroup: null, nothing: false, flags };
+  return { threadGroup: null, thread: null, processGroup: null, nothing: false, flags };
 }
 
 /** setns(2): there are no namespace files to join. */

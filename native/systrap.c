@@ -9,11 +9,16 @@
  *          nr == -2: enter the guest: ud2 raises SIGILL, whose handler reports.
  * handler: every signal of a guest thread. Reports (signo, siginfo, ucontext, fs base, gs base) by the notified call NR_EVENT;
  *          the sentry edits the frame and answers 0, or 1 to load FS and GS base from sigcontext.reserved1[0..1] (ucontext + 232).
+ * line:    a slot's request line (+0x40): {state, nr, six arguments, result}. State 0 none, 1 a patched site's request, 2 a dispatched
+ *          call's, 3 taken, 4 answered, 5 refused, 6 taken and not to be answered soon, 7 its thread sleeps on the word. While the sentry says that it
+ *          polls (a word that guests can only read, followed by how many rounds to wait), requests are put there and the answer is awaited for a while,
+ *          then asleep; a request that nobody took is taken back. One refused or taken back is made the ordinary way.
+ * dispatched calls: while a thread's selector (syscall user dispatch; +0x30 of its slot) says so, its system calls raise SIGSYS with
+ *          SYS_USER_DISPATCH, and the handler uses the line, which it finds by its stack. It leaves the call's address at +0x28. The ordinary way
+ *          is a report.
  * tramp:   what a patched call site reaches by its entry in the call table (rcx = entry, r11d = call number; both are free by the ABI).
- *          GS is the thread's slot: +8 a cookie, +0x20 the flags (lahf, seto), +0x28 the entry, +0x40 the request line:
- *          {state, nr, six arguments, result}, state 0 none, 1 request, 2 taken, 3 answered. While the sentry says that it polls (a word that
- *          guests can only read), the request is put there and its answer awaited for a while; a request that nobody took
- *          is taken back. All else is an ordinary system call, from the entry. No stack, no vector register is touched.
+ *          GS is the thread's slot: +8 a cookie, +0x20 the flags (lahf, seto), +0x28 the entry. The ordinary way is a system call in the entry. No
+ *          stack, no vector register is touched.
  */
 typedef long i64;
 typedef unsigned long u64;
@@ -62,7 +67,9 @@ __asm__(
     ".balign 16\n"
     ".globl systrap_blob_handler\n"
     "systrap_blob_handler:\n"
-    "  .byte 0xf3,0x49,0x0f,0xae,0xc2\n" /* rdfsbase %r10 */
+    "  cmp $31, %edi\n"
+    "  je 1f\n"
+    "5:.byte 0xf3,0x49,0x0f,0xae,0xc2\n" /* rdfsbase %r10 */
     "  .byte 0xf3,0x49,0x0f,0xae,0xc8\n" /* rdgsbase %r8 */
     "  mov $0x7e02, %eax\n"
     "  syscall\n"
@@ -80,6 +87,70 @@ __asm__(
     "  mov $15, %eax\n"
     "  syscall\n"
     "  ud2\n"
+    /* SIGSYS: rdi, rsi and rdx stay what a report needs. */
+    "1:cmpl $2, 8(%rsi)\n" /* SYS_USER_DISPATCH */
+    "  jne 5b\n"
+    "  cmpl $0xc000003e, 28(%rsi)\n" /* AUDIT_ARCH_X86_64, not int 0x80 */
+    "  jne 5b\n"
+    "  cmpl $0, systrap_blob_start+0x7f80(%rip)\n"
+    "  je 5b\n"
+    "  mov %rsp, %rbx\n"
+    "  and $-0x4000, %rbx\n"
+    "  mov 144(%rdx), %eax\n"
+    "  mov %eax, 0x44(%rbx)\n"
+    "  mov 104(%rdx), %rax\n"
+    "  mov %rax, 0x48(%rbx)\n"
+    "  mov 112(%rdx), %rax\n"
+    "  mov %rax, 0x50(%rbx)\n"
+    "  mov 136(%rdx), %rax\n"
+    "  mov %rax, 0x58(%rbx)\n"
+    "  mov 56(%rdx), %rax\n"
+    "  mov %rax, 0x60(%rbx)\n"
+    "  mov 40(%rdx), %rax\n"
+    "  mov %rax, 0x68(%rbx)\n"
+    "  mov 48(%rdx), %rax\n"
+    "  mov %rax, 0x70(%rbx)\n"
+    "  mov 168(%rdx), %rax\n"
+    "  mov %rax, 0x28(%rbx)\n"
+    "  movl $2, 0x40(%rbx)\n"
+    "2:mov systrap_blob_start+0x7f84(%rip), %ebp\n"
+    "3:pause\n"
+    "  mov 0x40(%rbx), %eax\n"
+    "  cmp $3, %eax\n"
+    "  ja 4f\n"
+    "  sub $1, %ebp\n"
+    "  jnz 3b\n"
+    "  mov $2, %eax\n"
+    "  lock; cmpxchg %ebp, 0x40(%rbx)\n"
+    "  je 5b\n"
+    "  cmp $3, %eax\n"
+    "  ja 4f\n"
+    "6:mov $7, %ebp\n" /* eax is 3 or 6 */
+    "  lock; cmpxchg %ebp, 0x40(%rbx)\n"
+    "  jne 4f\n"
+    "9:mov %rsi, %r12\n"
+    "  mov %rdx, %r13\n"
+    "  lea 0x40(%rbx), %rdi\n"
+    "  xor %esi, %esi\n" /* FUTEX_WAIT */
+    "  mov $7, %edx\n"
+    "  xor %r10d, %r10d\n"
+    "  mov $202, %eax\n"
+    "  syscall\n"
+    "  mov $31, %edi\n"
+    "  mov %r12, %rsi\n"
+    "  mov %r13, %rdx\n"
+    "  mov 0x40(%rbx), %eax\n"
+    "4:cmp $4, %eax\n"
+    "  jb 2b\n" /* a forged state */
+    "  je 8f\n"
+    "  cmp $6, %eax\n"
+    "  je 6b\n"
+    "  jb 5b\n"
+    "  jmp 9b\n" /* woken too early */
+    "8:"
+    "  mov 0x78(%rbx), %rax\n"
+    "  mov %rax, 144(%rdx)\n"
+    "  jmp 7b\n"
     ".balign 16\n"
     ".globl systrap_blob_tramp\n"
     "systrap_blob_tramp:\n"
@@ -103,25 +174,43 @@ __asm__(
     "  .byte 0x65,0xc7,0x04,0x25,0x40,0,0,0,1,0,0,0\n" /* movl $1, %gs:0x40 */
     ".globl systrap_blob_wait\n"
     "systrap_blob_wait:\n"
-    "  mov $1000, %r11d\n"
+    "  mov systrap_blob_start+0x7f84(%rip), %ecx\n"
     "8:pause\n"
-    "  .byte 0x65,0x83,0x3c,0x25,0x40,0,0,0,3\n" /* cmpl $3, %gs:0x40 */
-    "  je systrap_blob_done\n"
-    "  sub $1, %r11d\n"
+    "  .byte 0x65,0x8b,0x04,0x25,0x40,0,0,0\n" /* mov %gs:0x40, %eax */
+    "  cmp $3, %eax\n"
+    "  ja 7f\n"
+    "  sub $1, %ecx\n"
     "  jnz 8b\n"
     "  mov $1, %eax\n"
-    "  .byte 0xf0,0x65,0x44,0x0f,0xb1,0x1c,0x25,0x40,0,0,0\n" /* lock cmpxchg %r11d, %gs:0x40 */
+    "  .byte 0xf0,0x65,0x0f,0xb1,0x0c,0x25,0x40,0,0,0\n" /* lock cmpxchg %ecx, %gs:0x40 */
+    "  je 5f\n"
+    "  cmp $3, %eax\n"
+    "  ja 7f\n"
+    "6:mov $7, %ecx\n" /* eax is 3 or 6 */
+    "  .byte 0xf0,0x65,0x0f,0xb1,0x0c,0x25,0x40,0,0,0\n" /* lock cmpxchg %ecx, %gs:0x40 */
     "  jne 7f\n"
-    "  .byte 0x65,0x48,0x8b,0x0c,0x25,0x28,0,0,0\n" /* mov %gs:0x28, %rcx */
+    "4:.byte 0xf3,0x48,0x0f,0xae,0xcf\n" /* rdgsbase %rdi */
+    "  add $0x40, %rdi\n"
+    "  xor %esi, %esi\n" /* FUTEX_WAIT */
+    "  mov $7, %edx\n"
+    "  xor %r10d, %r10d\n"
+    "  mov $202, %eax\n"
+    "  syscall\n"
+    "  .byte 0x65,0x48,0x8b,0x3c,0x25,0x48,0,0,0\n" /* mov %gs:0x48, %rdi */
+    "  .byte 0x65,0x48,0x8b,0x34,0x25,0x50,0,0,0\n" /* mov %gs:0x50, %rsi */
+    "  .byte 0x65,0x48,0x8b,0x14,0x25,0x58,0,0,0\n" /* mov %gs:0x58, %rdx */
+    "  .byte 0x65,0x4c,0x8b,0x14,0x25,0x60,0,0,0\n" /* mov %gs:0x60, %r10 */
+    "  .byte 0x65,0x8b,0x04,0x25,0x40,0,0,0\n" /* mov %gs:0x40, %eax */
+    "7:cmp $4, %eax\n"
+    "  jb systrap_blob_wait\n" /* a forged state */
+    "  je systrap_blob_done\n"
+    "  cmp $6, %eax\n"
+    "  je 6b\n"
+    "  ja 4b\n" /* woken too early */
+    "5:.byte 0x65,0x48,0x8b,0x0c,0x25,0x28,0,0,0\n" /* mov %gs:0x28, %rcx */
+    "  .byte 0x65,0x44,0x8b,0x1c,0x25,0x44,0,0,0\n" /* mov %gs:0x44, %r11d */
     "  .byte 0x65,0x8b,0x04,0x25,0x20,0,0,0\n" /* mov %gs:0x20, %eax */
     "  jmp 9f\n"
-    "7:cmp $3, %eax\n"
-    "  je systrap_blob_done\n"
-    "  mov $0x7e03, %eax\n"
-    "  syscall\n"
-    ".globl systrap_blob_slept\n"
-    "systrap_blob_slept:\n"
-    "  jmp systrap_blob_wait\n"
     ".globl systrap_blob_done\n"
     "systrap_blob_done:\n"
     "  .byte 0x65,0x48,0x8b,0x0c,0x25,0x28,0,0,0\n" /* mov %gs:0x28, %rcx */
@@ -135,7 +224,10 @@ __asm__(
     "systrap_blob_slow:\n"
     "9:add $0x7f, %al\n"
     "  .byte 0x9e\n" /* sahf */
-    "  lea 40(%rcx), %rcx\n"
+    "  mov %r11d, %eax\n"
+    ".globl systrap_blob_restored\n"
+    "systrap_blob_restored:\n"
+    "  lea 45(%rcx), %rcx\n"
     "  jmp *%rcx\n"
     ".balign 16\n"
     ".globl systrap_blob_end\n"
@@ -149,9 +241,9 @@ extern char systrap_blob_restorer[] __attribute__((visibility("hidden")));
 extern char systrap_blob_tramp[] __attribute__((visibility("hidden")));
 extern char systrap_blob_check[] __attribute__((visibility("hidden")));
 extern char systrap_blob_wait[] __attribute__((visibility("hidden")));
-extern char systrap_blob_slept[] __attribute__((visibility("hidden")));
-extern char systrap_blob_done[] __attribute__((visibility("hidden")));
+extern char systrap_blob_done[] __attribute__((visibility("hidden"))); /* as a jump to it must not go through a PLT */
 extern char systrap_blob_slow[] __attribute__((visibility("hidden")));
+extern char systrap_blob_restored[] __attribute__((visibility("hidden")));
 extern char systrap_blob_end[] __attribute__((visibility("hidden")));
 
 static i64 systrap_sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
@@ -164,7 +256,7 @@ static i64 systrap_sys6(i64 nr, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f)
 	return ret;
 }
 
-/* Writes {address, size, command, handler, event, restorer, tramp, check, wait, slept, done, slow} of the blob; from the third on as offsets from its start. */
+/* Writes {address, size, command, handler, event, restorer, tramp, check, wait, slow, restored} of the blob; from the third on as offsets from its start. */
 i64 systrap_blob(u64 *out)
 {
 	out[0] = (u64)systrap_blob_start;
@@ -176,9 +268,8 @@ i64 systrap_blob(u64 *out)
 	out[6] = systrap_blob_tramp - systrap_blob_start;
 	out[7] = systrap_blob_check - systrap_blob_start;
 	out[8] = systrap_blob_wait - systrap_blob_start;
-	out[9] = systrap_blob_slept - systrap_blob_start;
-	out[10] = systrap_blob_done - systrap_blob_start;
-	out[11] = systrap_blob_slow - systrap_blob_start;
+	out[9] = systrap_blob_slow - systrap_blob_start;
+	out[10] = systrap_blob_restored - systrap_blob_start;
 	return 0;
 }
 
@@ -227,46 +318,103 @@ i64 systrap_wait(i64 epfd, i64 listener, u64 *notif, char *evs, i64 timeout_ns)
 	return n;
 }
 
+static u32 systrap_cas(u64 line, u32 was, u32 to)
+{
+	__asm__ volatile("lock; cmpxchg %2, %1" : "+a"(was), "+m"(*(volatile u32 *)line) : "r"(to) : "memory", "cc");
+	return was;
+}
+
+static u64 systrap_cycles(void)
+{
+	u32 lo, hi;
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return ((u64)hi << 32) | lo;
+}
+
 /*
- * Looks at n request lines, `spins` times over, for one with a request; takes it and copies number and arguments (13 words) to
- * out. Returns its index, or -1. What is copied is the guest's to choose: nothing is read twice.
+ * Looks at n request lines, `spins` times over, for one with a request; takes it and copies number and arguments (13 words), then
+ * the state it had, to out. Returns its index, -1, or -2 when something else ran on our core meanwhile (a gap of 2^18 cycles). What is copied
+ * is the guest's to choose: nothing is read twice.
  */
 i64 systrap_spin(u64 *lines, i64 n, i64 spins, u32 *out)
 {
 	i64 s, i, k;
+	u64 before = systrap_cycles();
 	for (s = 0; s < spins; s++) {
 		for (i = 0; i < n; i++) {
 			volatile u32 *line = (volatile u32 *)lines[i];
-			u32 was = 1;
-			if (*line != 1)
+			u32 was = *line;
+			if (was != 1 && was != 2)
 				continue;
-			__asm__ volatile("lock; cmpxchg %2, %1" : "+a"(was), "+m"(*line) : "r"(2) : "memory", "cc");
-			if (was != 1)
+			if (systrap_cas(lines[i], was, 3) != was)
 				continue;
 			for (k = 0; k < 13; k++)
 				out[k] = line[k + 1];
+			out[13] = was;
 			return i;
 		}
 		__asm__ volatile("pause");
+		u64 now = systrap_cycles();
+		if (now - before > 1 << 18)
+			return -2;
+		before = now;
 	}
 	return -1;
+}
+
+/* Sets the state of a line; the state it had. */
+static i64 systrap_set(u64 line, u32 state)
+{
+	__asm__ volatile("xchg %0, %1" : "+r"(state), "+m"(*(volatile u32 *)line) : : "memory");
+	return state;
+}
+
+/* Ends the request of a line with a state; wakes its thread when that sleeps. */
+static i64 systrap_end(u64 line, u32 state)
+{
+	if (systrap_set(line, state) == 7)
+		systrap_sys6(202, line, 1, 1, 0, 0, 0); /* FUTEX_WAKE */
+	return 0;
 }
 
 /* Answers the request of a line. */
 i64 systrap_answer(u64 line, i64 value)
 {
-	u32 state = 3;
 	*(volatile i64 *)(line + 56) = value;
-	__asm__ volatile("xchg %0, %1" : "+r"(state), "+m"(*(volatile u32 *)line) : : "memory");
-	return 0;
+	return systrap_end(line, 4);
+}
+
+/* Refuses the request of a line: its thread makes the call the ordinary way. */
+i64 systrap_refuse(u64 line)
+{
+	return systrap_end(line, 5);
+}
+
+/* Tells a thread whose request was taken not to wait for the answer on its core. */
+i64 systrap_calm(u64 line)
+{
+	return systrap_cas(line, 3, 6);
 }
 
 /* Sets the state of a line to 0; the state it had. */
 i64 systrap_clear(u64 line)
 {
-	u32 state = 0;
-	__asm__ volatile("xchg %0, %1" : "+r"(state), "+m"(*(volatile u32 *)line) : : "memory");
-	return state;
+	return systrap_set(line, 0);
+}
+
+/* The CPU we are on. */
+i64 systrap_cpu(void)
+{
+	u32 aux;
+	__asm__ volatile(".byte 0x0f, 0x01, 0xf9" : "=c"(aux) : : "rax", "rdx"); /* rdtscp */
+	return aux & 0xfff;
+}
+
+/* Sets a thread's selector: 0 its system calls are notified, 1 dispatched. */
+i64 systrap_select(u64 selector, i64 value)
+{
+	*(volatile unsigned char *)selector = value;
+	return 0;
 }
 
 struct systrap_pollfd {

@@ -115,8 +115,10 @@ export class Loader {
       );
     }
     this.memoryFile = new MemoryFile();
-    // One: call sites are not patched and lines not polled until that is shown to pay on busy machines (docs/architecture.md).
-    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, { cores: 1 });
+    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, {
+      cores: spec.cpus,
+      accelerate: true,
+    });
     this.timekeeper.watchClockChanges(this.platform);
     this.watchdog = new Watchdog({ logFD: FD.log });
     const r = this.watchdog.start();

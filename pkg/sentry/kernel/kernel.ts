@@ -5,7 +5,7 @@ import { FrameBuffer } from "../arch/index.ts";
 import type { LimitSet } from "../limits/index.ts";
 import type { Features } from "../loader/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
-import type { Platform } from "../platform/platform.ts";
+import type { Platform, WorkSource } from "../platform/platform.ts";
 import type { SocketSystem } from "../socket/index.ts";
 import type { Timekeeper } from "../time/index.ts";
 import { TimerQueue } from "../time/index.ts";
@@ -118,7 +118,7 @@ export interface CreateProcessArgs {
 }
 
 /** The kernel of one sandbox: everything is reachable from here. */
-export class Kernel {
+export class Kernel implements WorkSource {
   static readonly stateType = stateType(
     "kernel.Kernel",
     [
@@ -243,6 +243,7 @@ export class Kernel {
     this.scratchWords = new Uint32Array(bytes);
     this.tasks = new TaskSet(a.rootUserNamespace);
     a.vfs.taskSource = this;
+    a.platform.work = this;
   }
 
   /** What belongs to the host comes with the kernel's restore; it is restored paused. */
@@ -268,6 +269,11 @@ export class Kernel {
       missingLogged: new Set(),
       eventsSinceGC: 0,
     });
+  }
+
+  /** Whether the loop has something to do without an event. */
+  hasWork(): boolean {
+    return (this.runQueue.count > 0 && this.pauseCount === 0) || this.jobs.length > 0;
   }
 
   /** Nanoseconds of the host's CLOCK_MONOTONIC: the clock of deadlines and timers. */

@@ -30,20 +30,15 @@ export function runLoop(k: Kernel): number {
     if (k.timers.heap.length > 0) {
       const now = k.monotonicNow();
       if (k.timers.next() <= now) runTimers(k, now);
-      else if (isIdle(k)) timeout = k.timers.next() - now;
-    } else if (isIdle(k)) {
+      else if (!k.hasWork()) timeout = k.timers.next() - now;
+    } else if (!k.hasWork()) {
       timeout = -1;
     }
-    if (timeout !== 0 && !isIdle(k)) timeout = 0;
+    if (timeout !== 0 && k.hasWork()) timeout = 0;
     if (timeout === 0) k.eventsSinceGC += poll(k, 0);
     else sleep(k, timeout);
     if (k.panicked !== null) throw k.panicked;
   }
-}
-
-/** Whether nothing is left to do without an event. */
-function isIdle(k: Kernel): boolean {
-  return (k.runQueue.count === 0 || k.pauseCount > 0) && k.jobs.length === 0;
 }
 
 /** Whether the first process and everything that could outlive it is gone. */
@@ -60,7 +55,7 @@ function sleep(k: Kernel, timeout: number): void {
     const n = poll(k, GC_IDLE_NS);
     k.eventsSinceGC += n;
     // A descriptor's listener may have made work without an event being counted.
-    if (n > 0 || !isIdle(k)) return;
+    if (n > 0 || k.hasWork()) return;
     k.heartbeat?.beat();
     k.memoryFile.flush();
     Bun.gc(true);

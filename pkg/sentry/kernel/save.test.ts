@@ -349,7 +349,7 @@ function after(k: Kernel, ready: () => boolean, act: () => void): GuestJob {
 /** Call sites that the platform has patched in the address space of the first process. */
 function patchedSites(k: Kernel): number {
   const as = k.globalInit?.leader.mm.hostSpace;
-  return as instanceof Subprocess ? as.calls.sites.size : 0;
+  return as instanceof Subprocess ? as.calls.size : 0;
 }
 
 for (const [name, source] of [

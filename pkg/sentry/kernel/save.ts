@@ -183,7 +183,7 @@ export function saveKernel(k: Kernel, registry: TypeRegistry): Uint8Array {
   settle(k);
   // The first wait for a job's turn may have freed memory: only what is in use is written.
   k.memoryFile.flush();
-  for (const t of k.tasks.all) if (isLive(t)) t.mm.hostSpace?.restoreCode();
+  for (const t of k.tasks.all) if (isLive(t)) t.mm.hostSpace?.restoreCode(0, k.platform.maxUserAddress);
   const saved = new SavedKernel(k);
   for (const t of k.tasks.all) if (isLive(t)) saved.contexts.set(t, saveContext(t));
   return encode(saved, registry, new Map<string, object>([[EXTERNAL_PLATFORM, k.platform]]));

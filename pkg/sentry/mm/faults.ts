@@ -309,16 +309,21 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
       mm.failure = FAULT_BUSERR;
       return null;
     }
-    const old = isolatePMA(mm, p, lo, hi);
-    takePMA(mm, old);
-    const q = new PMA(lo, hi, mf, to, AccessRead | AccessWrite | AccessExec, true);
-    q.perms = vma.effective;
-    insertPMA(mm, q);
-    // The old memory may be freed only when the guest cannot reach it any more.
-    if (old.mapped && !mapPMA(mm, q, true)) unmapHost(mm, lo, hi);
-    old.file.decRef(old.offset, length);
-    return mergePMA(mm, q);
+    return substitute(mm, vma, p, lo, hi, to);
   }
+}
+
+/** Has private memory at `to` take the place of [start, end) of a pma. */
+export function substitute(mm: MemoryManager, vma: VMA, p: PMA, start: number, end: number, to: number): PMA {
+  const old = isolatePMA(mm, p, start, end);
+  takePMA(mm, old);
+  const q = new PMA(start, end, mm.memoryFile, to, AccessRead | AccessWrite | AccessExec, true);
+  q.perms = vma.effective;
+  insertPMA(mm, q);
+  // The old memory may be freed only when the guest cannot reach it any more.
+  if (old.mapped && !mapPMA(mm, q, true)) unmapHost(mm, start, end);
+  old.file.decRef(old.offset, end - start);
+  return mergePMA(mm, q);
 }
 
 /** Copies what is behind [start, end) of a pma to the memory file at `to`. False when it cannot be read. */

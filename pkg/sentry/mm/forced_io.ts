@@ -9,7 +9,7 @@ import type { PMA } from "./pma.ts";
 
 /**
  * An address space as ptrace(2) and /proc/[pid]/mem see it: protection does not matter, except that shared memory is written to only where its
- * protection allows it.
+ * protection allows it. Code is the program's own: what the platform patched is undone first.
  */
 export class ForcedIO implements IO {
   static readonly stateType = stateType("mm.ForcedIO", ["mm"]);
@@ -20,6 +20,7 @@ export class ForcedIO implements IO {
   }
 
   copyOut(addr: number, src: Uint8Array, off: number, len: number): number {
+    this.mm.hostSpace?.restoreCode(addr, addr + len);
     let done = 0;
     while (done < len) {
       const p = resolveForced(this.mm, addr + done, true);
@@ -34,6 +35,12 @@ export class ForcedIO implements IO {
   }
 
   copyIn(addr: number, dst: Uint8Array, off: number, len: number): number {
+    this.mm.hostSpace?.restoreCode(addr, addr + len);
+    return this.peek(addr, dst, off, len);
+  }
+
+  /** copyIn of what is there, patched code included. */
+  peek(addr: number, dst: Uint8Array, off: number, len: number): number {
     let done = 0;
     while (done < len) {
       const p = resolveForced(this.mm, addr + done, false);
@@ -63,6 +70,7 @@ export class ForcedIO implements IO {
   }
 
   zeroOut(addr: number, len: number): number {
+    this.mm.hostSpace?.restoreCode(addr, addr + len);
     let done = 0;
     while (done < len) {
       const p = resolveForced(this.mm, addr + done, true);
@@ -77,6 +85,7 @@ export class ForcedIO implements IO {
   }
 
   hostRanges(addr: number, len: number, write: boolean, iov: IovecArray): number {
+    this.mm.hostSpace?.restoreCode(addr, addr + len);
     let done = 0;
     while (done < len && !iov.full()) {
       const p = resolveForced(this.mm, addr + done, write);

@@ -20,10 +20,12 @@ const END = [0xb8, 0xe8, 0x03, 0, 0, 0x0f, 0x05];
 let memoryFile: MemoryFile;
 let platform: SystrapPlatform;
 const warnings: string[] = [];
+/** Nothing is patched. */
+const SLOW = { cores: 1, accelerate: false };
 
 beforeAll(() => {
   memoryFile = new MemoryFile();
-  platform = new SystrapPlatform(loadSystrapNative(), memoryFile, { warning: (m) => warnings.push(m) });
+  platform = new SystrapPlatform(loadSystrapNative(), memoryFile, { warning: (m) => warnings.push(m) }, SLOW);
 });
 afterAll(() => platform.destroy());
 

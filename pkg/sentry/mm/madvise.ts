@@ -162,6 +162,7 @@ function apply(v: VMA, advice: number): void {
 /** Makes private memory of [start, end) fresh again: zeros, or the file's bytes. Shared memory stays. */
 function discard(mm: MemoryManager, v: VMA, start: number, end: number): void {
   if (!v.isPrivate) return;
+  mm.hostSpace?.forgetCode(start, end);
   let p = mm.pmas.lowerBound(start);
   while (p !== null && p.start < end) {
     let next: PMA | null = p.next;

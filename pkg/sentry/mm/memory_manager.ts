@@ -18,6 +18,7 @@ import type { AddressSpace, CodeAccess, Platform } from "../platform/platform.ts
 import type { IO } from "../usermem/index.ts";
 import type { FileDescription } from "../vfs/index.ts";
 import { AnonMappable } from "./anon_mappable.ts";
+import { replaceCode } from "./code.ts";
 import { FAULT_RESOLVED, type FaultResult, growStack, handleUserFault, resolve } from "./faults.ts";
 import { ForcedIO } from "./forced_io.ts";
 import { forkInto, prefault, premap } from "./fork.ts";
@@ -235,13 +236,13 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     return (
       this.isFileCode(addr) &&
       this.isFileCode(addr + dst.length - 1) &&
-      this.forced.copyIn(addr, dst, 0, dst.length) === dst.length
+      this.forced.peek(addr, dst, 0, dst.length) === dst.length
     );
   }
 
   /** See platform.CodeAccess. */
   writeCode(addr: number, src: Uint8Array): boolean {
-    return this.forced.copyOut(addr, src, 0, src.length) === src.length;
+    return replaceCode(this, addr, src);
   }
 
   /** Whether an address lies in a private mapping of a file that can be executed and not written: code that nobody generates. */

@@ -162,6 +162,8 @@ function protectVMA(mm: MemoryManager, vma: VMA, start: number, end: number, per
       throw linuxerr.ENOMEM;
     }
   }
+  // Who can write code is to find his own.
+  if ((perms & AccessWrite) !== 0) mm.hostSpace?.restoreCode(start, end);
   const v = isolateVMA(mm, vma, start, end);
   accountVMA(mm, v, -bytes);
   v.setPerms(perms);

@@ -176,6 +176,7 @@ function move(
 ): number {
   if (vma.special) throw linuxerr.EINVAL;
   if (mm.vmas.count >= mm.maxMapCount - 3) throw linuxerr.ENOMEM;
+  mm.hostSpace?.restoreCode(addr, addr + oldLen);
   const charge = dontUnmap ? newLen : newLen - oldLen;
   if (vma.isPrivate && !enoughMemory(mm, vma.perms, vma.noReserve, charge)) throw linuxerr.ENOMEM;
   const offset = vma.mappable === null ? 0 : vma.offsetAt(addr);

@@ -82,6 +82,7 @@ export function dropPMAs(mm: MemoryManager, start: number, end: number): void {
 
 /** Drops the pmas of [start, end) that show the mapped object itself (and, with `all`, private copies too). */
 export function invalidatePMAs(mm: MemoryManager, start: number, end: number, all: boolean): void {
+  if (all) mm.hostSpace?.forgetCode(start, end);
   let p = mm.pmas.lowerBound(start);
   while (p !== null && p.start < end) {
     let next: PMA | null = p.next;

@@ -114,6 +114,7 @@ export function removeVMAs(mm: MemoryManager, start: number, end: number): void 
   if (first.start < start && first.end > end && mm.vmas.count >= mm.maxMapCount) throw linuxerr.ENOMEM;
   splitVMAAt(mm, end);
   let v = splitVMAAt(mm, start);
+  mm.hostSpace?.forgetCode(start, end);
   dropPMAs(mm, start, end);
   while (v !== null && v.start < end) {
     const next: VMA | null = v.next;

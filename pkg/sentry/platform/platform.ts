@@ -105,7 +105,7 @@ export interface Context {
 export interface CodeAccess {
   /** Copies code to dst; false unless all of it lies in private mappings of files that can be executed and not written. */
   readCode(addr: number, dst: Uint8Array): boolean;
-  /** Replaces code, in this address space alone; false when it could not. No thread of it may be running. */
+  /** Replaces code, in this address space alone and at once as far as its threads can see; false when it could not. It lies within a page. */
   writeCode(addr: number, src: Uint8Array): boolean;
 }
 
@@ -130,8 +130,10 @@ export interface AddressSpace {
   setCodeAccess(code: CodeAccess | null): void;
   /** The address space begins as a copy of another one (fork), patched code included. */
   inheritCode(from: AddressSpace): void;
-  /** Undoes all patches: the code in memory is the program's own again. Every thread must be stopped with its registers known. */
-  restoreCode(): void;
+  /** Undoes the patches in a range: the code in memory is the program's own again, for whoever is to see, change or move it. */
+  restoreCode(start: number, end: number): void;
+  /** What was mapped in a range is gone, patches included. */
+  forgetCode(start: number, end: number): void;
   /** Ends the stub process at once; EventDied follows for each of its contexts. */
   kill(reason: string): void;
   /** Ends the stub process. All its contexts must have been released. */
@@ -151,6 +153,11 @@ export interface Vdso {
   readonly hostAddress: number;
 }
 
+/** Says whether the sentry has something to do other than to wait for events; kernel.Kernel. */
+export interface WorkSource {
+  hasWork(): boolean;
+}
+
 /** The constructor's choice behind --platform. */
 export interface Platform {
   readonly name: string;
@@ -159,6 +166,8 @@ export interface Platform {
   readonly maxUserAddress: number;
   /** The host's vvar and vdso pages, present in every address space, or null. */
   readonly vdso: Vdso | null;
+  /** Whom a platform that waits actively asks whether to return early. */
+  work: WorkSource | null;
   newAddressSpace(): AddressSpace;
   /**
    * Waits for guest events and host descriptors, at most timeoutNs (negative: for ever, 0: not at all), hands each guest event to its

@@ -9,4 +9,4 @@ export { GuestJob } from "./guest_job.ts";
 export { LIVE_GUEST } from "./live_guest.ts";
 export { CALLS_GUEST, LOAD_COUNTERS, LOAD_GUEST, stopLoadGuest } from "./load_guest.ts";
 export { newTestRegistry, RestoredSandbox, saveTo } from "./restore.ts";
-export { patching, patchingCores, TestSandbox, type TestSandboxOptions } from "./sandbox.ts";
+export { patching, TestSandbox, type TestSandboxOptions } from "./sandbox.ts";

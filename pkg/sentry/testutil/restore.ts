@@ -7,7 +7,7 @@ import { loadSystrapNative, SystrapPlatform } from "../platform/systrap/index.ts
 import { readGraph, readMemory, stateClasses, stateConstants, writeImage } from "../state/index.ts";
 import { syscallTable } from "../syscalls/linux/table.ts";
 import { CaptureFile } from "./capture.ts";
-import { patchingCores, TestLog } from "./sandbox.ts";
+import { patching, TestLog } from "./sandbox.ts";
 
 /** The registry of kernels under test. */
 export function newTestRegistry(): TypeRegistry {
@@ -34,7 +34,10 @@ export class RestoredSandbox {
   constructor(path: string, cpus = 2) {
     host.safeInstall();
     const { log, memoryFile } = this;
-    this.platform = new SystrapPlatform(loadSystrapNative(), memoryFile, log, { cores: patchingCores(cpus) });
+    this.platform = new SystrapPlatform(loadSystrapNative(), memoryFile, log, {
+      cores: cpus,
+      accelerate: patching,
+    });
     const fd = host.openat(AT_FDCWD, path, O_RDONLY, 0);
     if (fd < 0) throw new Error(`open: ${fd}`);
     this.kernel = restoreKernel(readGraph(fd), newTestRegistry(), {

@@ -55,13 +55,8 @@ function must(r: number): number {
   return r;
 }
 
-/** Whether call sites are patched, as `runsc` does not do yet: RUNSC_TEST_PATCHING=1. */
-export const patching: boolean = process.env.RUNSC_TEST_PATCHING === "1";
-
-/** The cores to start a platform with. */
-export function patchingCores(cpus: number): number {
-  return patching ? cpus : 1;
-}
+/** Whether call sites are patched and lines polled, as `runsc` does; RUNSC_TEST_PATCHING=0 tests without. */
+export const patching: boolean = process.env.RUNSC_TEST_PATCHING !== "0";
 
 /** A kernel with its platform, ready to run guests. */
 export class TestSandbox {
@@ -79,7 +74,10 @@ export class TestSandbox {
     const cpus = opts.cpus ?? 2;
     host.safeInstall();
     this.memoryFile = new MemoryFile();
-    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, { cores: patchingCores(cpus) });
+    this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, {
+      cores: cpus,
+      accelerate: patching,
+    });
     const users = newRootUserNamespace();
     this.creds = newRootCredentials(users);
     const timekeeper = new Timekeeper();

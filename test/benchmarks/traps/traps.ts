@@ -31,7 +31,12 @@ const file: File = {
   decRef() {},
   listenClose() {},
 };
-const platform = new SystrapPlatform(native, file, { warning: (m) => console.error(m) });
+const platform = new SystrapPlatform(
+  native,
+  file,
+  { warning: (m) => console.error(m) },
+  { cores: 1, accelerate: false },
+);
 
 /** Machine code: `count` times system call nr, then SYS_DONE. */
 function callLoop(nr: number, count: number): number[] {

@@ -19,6 +19,7 @@ import {
   REG_COUNT,
   REG_RAX,
   type Registers,
+  type WorkSource,
 } from "../../platform/platform.ts";
 import { Timekeeper } from "../../time/index.ts";
 import { MountNamespace } from "../../vfs/index.ts";
@@ -186,6 +187,7 @@ class TestAddressSpace implements AddressSpace {
   setCodeAccess(): void {}
   inheritCode(): void {}
   restoreCode(): void {}
+  forgetCode(): void {}
   kill(): void {}
   release(): void {}
 
@@ -196,11 +198,18 @@ class TestAddressSpace implements AddressSpace {
 
 /** A platform without a processor. */
 export class TestPlatform implements Platform {
-  static readonly stateType = stateType("testutil.TestPlatform", ["name", "minUserAddress", "maxUserAddress", "vdso"]);
+  static readonly stateType = stateType("testutil.TestPlatform", [
+    "name",
+    "minUserAddress",
+    "maxUserAddress",
+    "vdso",
+    "work",
+  ]);
   readonly name = "test";
   readonly minUserAddress = 0x10000;
   readonly maxUserAddress = 0x7ffffffff000;
   readonly vdso = null;
+  work: WorkSource | null = null;
 
   newAddressSpace(): AddressSpace {
     return new TestAddressSpace();

@@ -2,7 +2,7 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import type { File, Mappable, MappingIdentity, MappingSpace, Translation } from "../../memmap/index.ts";
 import { MappingSet } from "../../memmap/index.ts";
-import type { AddressSpace, Context, ContextOwner, FDListener, Platform } from "../../platform/platform.ts";
+import type { AddressSpace, Context, ContextOwner, FDListener, Platform, WorkSource } from "../../platform/platform.ts";
 import { FAULT_RESOLVED, type MemoryManager } from "../index.ts";
 
 const PAGE = 4096;
@@ -74,6 +74,8 @@ export class FakeAddressSpace implements AddressSpace {
 
   restoreCode(): void {}
 
+  forgetCode(): void {}
+
   kill(): void {}
 
   release(): void {
@@ -99,6 +101,7 @@ export class FakePlatform implements Platform {
     hostAddress: 0,
   };
   readonly spaces: FakeAddressSpace[] = [];
+  work: WorkSource | null = null;
 
   constructor(maxUserAddress = 0x7ffffffff000) {
     this.maxUserAddress = maxUserAddress;

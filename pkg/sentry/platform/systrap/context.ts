@@ -17,6 +17,7 @@ import {
   REG_R8,
   REG_R9,
   REG_R10,
+  REG_R11,
   REG_RAX,
   REG_RCX,
   REG_RDI,
@@ -25,15 +26,17 @@ import {
   REG_RSI,
   type Registers,
 } from "../platform.ts";
-import { SITE_SIZE } from "./call_table.ts";
 import {
   SIGNAL_INTERRUPT,
+  SLOT_ARGS,
   SLOT_BASE,
   SLOT_CLOCK,
   SLOT_ENTRY,
   SLOT_FLAGS,
   SLOT_LINE,
+  SLOT_NR,
   SLOT_RESULT,
+  SLOT_SELECTOR,
   SLOT_SIZE,
   TRAPPED_SYSCALLS,
 } from "./stub.ts";
@@ -47,8 +50,22 @@ const SIGILL = 4;
 const SIGSYS = 31;
 const EINTR = 4;
 const ENOSYS = 38;
+/** SIGSEGV of a general protection fault. */
+const SIGSEGV = 11;
+/** Of linux/audit.h. */
+const AUDIT_ARCH_X86_64 = 0xc000003e;
 /** State of a request line that was answered. */
-const LINE_ANSWERED = 3;
+const LINE_ANSWERED = 4;
+/** State that a dispatched call's request had. */
+const LINE_DISPATCHED = 2;
+
+// How the call being served came.
+const BY_NOTIFICATION = 0;
+/** By the line, from the trampoline. */
+const BY_LINE = 1;
+/** By the line, from the handler of SIGSYS. */
+const BY_DISPATCH = 2;
+type Way = 0 | 1 | 2;
 
 // Offsets in words of the host's signal frame from its ucontext on (struct ucontext, then siginfo; include/uapi/asm/sigcontext.h).
 const UC_WORDS = 76;
@@ -64,6 +81,7 @@ const W_GS = 60;
 const W_SIGMASK = 74;
 const W_SI_CODE = UC_WORDS + 2;
 const W_SI_ADDR = UC_WORDS + 4;
+const W_SI_ARCH = UC_WORDS + 7;
 
 // The fpstate of a frame (struct _xstate): legacy area with software-reserved words, xsave header, the rest, FP_XSTATE_MAGIC2.
 const FP_XSTATE_MAGIC1 = 0x46505853;
@@ -74,16 +92,22 @@ const MXCSR_DEFAULT = 0x1f80;
 const FCW_DEFAULT = 0x37f;
 const MXCSR_MASK_DEFAULT = 0xffff;
 
+/** The first four arguments of a request. */
+const SLEEPER_REGS = [REG_RDI, REG_RSI, REG_RDX, REG_R10] as const;
+
 const RUNNING = 0;
 const STOPPED = 1;
 const PARKING = 2;
 const PARKED = 3;
 const DEAD = 4;
 
-/** Whether a call's handling needs registers, which only a signal report has. */
-function isTrapped(nr: number): boolean {
-  for (const t of TRAPPED_SYSCALLS) if (t === nr) return true;
-  return false;
+/** By number: 1 for calls whose handling needs registers, which only a signal report has. */
+const TRAPPED: Readonly<Uint8Array> = trappedTable();
+
+function trappedTable(): Uint8Array {
+  const t = new Uint8Array(512);
+  for (const nr of TRAPPED_SYSCALLS) t[nr] = 1;
+  return t;
 }
 
 /** General registers as word pairs; FS and GS base are kept beside the signal frame's set. */
@@ -115,7 +139,7 @@ export class SystrapContext implements Context {
       "state",
       "sysno",
       "args",
-      "syscallIP",
+      "notifiedIP",
       "faultSignal",
       "faultCode",
       "faultAddr",
@@ -130,8 +154,8 @@ export class SystrapContext implements Context {
       "fpSize",
       "ownGSLow",
       "ownGSHigh",
-      "fast",
-      "sleeping",
+      "way",
+      "hot",
       "finishing",
       "pendingReturn",
       "reported",
@@ -156,7 +180,8 @@ export class SystrapContext implements Context {
   state = STOPPED;
   sysno = 0;
   readonly args: Uint32Array = new Uint32Array(12);
-  syscallIP = 0;
+  /** Address behind the instruction of a notified call. */
+  notifiedIP = 0;
   faultSignal = 0;
   faultCode = 0;
   faultAddr = 0;
@@ -176,12 +201,13 @@ export class SystrapContext implements Context {
   /** GS base while the guest has none. */
   readonly ownGSLow: number;
   readonly ownGSHigh: number;
-  /** The call being served came by the request line; its thread sleeps meanwhile; it is to be answered by the next report; a report came meanwhile. */
-  fast = false;
-  sleeping = false;
+  /** How the call being served came; it is to be answered by the next report; a report came meanwhile. */
+  way: Way = BY_NOTIFICATION;
   finishing = false;
   pendingReturn = 0;
   reported = false;
+  /** Its line is polled. */
+  hot = false;
   /** Its host thread has an affinity of its own. */
   pinned = false;
   /** When it was told to report, performance.now(); 0: it was not, or did. */
@@ -213,26 +239,48 @@ export class SystrapContext implements Context {
     return this.slotHost + SLOT_LINE;
   }
 
-  /** Takes a request that was put into the line: nr and six arguments as words. False when it is not one we serve this way. */
+  /** Takes a request that was put into the line: nr, six arguments, the state it had. False when it is not one we serve this way. */
   requested(words: Uint32Array): boolean {
     const nr = (words[0] ?? 0) | 0;
-    // Calls that need registers never come from a patched site: the guest wrote the line itself.
-    if (isTrapped(nr)) return false;
+    if (TRAPPED[nr] === 1 || this.state !== RUNNING) return false;
     this.sysno = nr;
-    for (let i = 0; i < 12; i++) this.args[i] = words[1 + i] ?? 0;
-    this.syscallIP = 0;
-    this.fast = true;
+    const { args, subprocess } = this;
+    for (let i = 0; i < 12; i++) args[i] = words[1 + i] ?? 0;
+    this.way = words[13] === LINE_DISPATCHED ? BY_DISPATCH : BY_LINE;
     this.event = EventSyscall;
     this.stop();
+    if (this.way === BY_DISPATCH) subprocess.countCall(this.syscallIP, nr);
     this.owner.platformEvent(this);
+    // Not answered at once.
+    if (this.isWaiting()) subprocess.platform.poller?.waits(this);
     return true;
   }
 
-  /** A thread whose request was taken is tired of spinning; its notification is answered with the request. */
-  sleeps(): void {
-    const platform = this.subprocess.platform;
-    if (this.fast && this.state === STOPPED) this.sleeping = true;
-    else platform.send(this.idLow, this.idHigh, 0);
+  /** Whether its thread waits for the answer to a request. */
+  isWaiting(): boolean {
+    return this.way !== BY_NOTIFICATION && this.state === STOPPED;
+  }
+
+  /** Whether its host thread is gone. */
+  isDead(): boolean {
+    return this.state === DEAD;
+  }
+
+  /** Address behind the instruction of the call. A guest can falsify that of a call by the line, as it can jump to any such instruction. */
+  get syscallIP(): number {
+    if (this.way === BY_NOTIFICATION) return this.notifiedIP;
+    const at = this.slotWord(SLOT_ENTRY);
+    if (this.way === BY_DISPATCH) return at;
+    const calls = this.subprocess.calls;
+    const index = calls.indexOf(at);
+    return index === 0 ? 0 : calls.returnOf(index);
+  }
+
+  /** An address that the stub left in the slot. */
+  slotWord(offset: number): number {
+    const { wordBytes, words } = this.subprocess.platform;
+    host.copyFromHost(wordBytes, 0, this.slotHost + offset, 8);
+    return (words[1] ?? 0) * 4294967296 + (words[0] ?? 0);
   }
 
   /** Whether it runs in the guest. */
@@ -249,23 +297,30 @@ export class SystrapContext implements Context {
 
   /** From running to stopped. */
   stop(): void {
-    if (this.state === RUNNING) this.subprocess.platform.running--;
+    const { platform } = this.subprocess;
+    if (this.state === RUNNING) platform.running--;
     this.state = STOPPED;
+    // Whatever it was told, it stands.
+    if (this.interruptedAt !== 0) platform.reportCame(this);
   }
 
   /** From stopped to running. */
   run(): void {
-    if (this.state !== RUNNING) this.subprocess.platform.running++;
+    const { platform } = this.subprocess;
+    if (this.state !== RUNNING) platform.running++;
     this.state = RUNNING;
     this.clockKnown = false;
+    const { poller } = platform;
+    if (poller?.on) poller.runs(this);
   }
 
   /** Answers a request of the line. */
   finishRequest(ret: number, thenInterrupt: boolean): void {
     const platform = this.subprocess.platform;
-    this.fast = false;
+    const byLine = this.way === BY_LINE;
     if (this.reported) {
       // It was interrupted while we worked: it stands in its handler already.
+      this.way = BY_NOTIFICATION;
       this.reported = false;
       platform.native.systrap_clear(this.lineAddress());
       this.completed(ret);
@@ -273,31 +328,39 @@ export class SystrapContext implements Context {
       platform.defer(this);
       return;
     }
+    this.way = BY_NOTIFICATION;
     this.run();
-    if (thenInterrupt) {
-      // Answered only in the handler: the guest may not go on before the interrupt.
+    if (thenInterrupt) this.signalHost();
+    if (thenInterrupt && byLine) {
+      // Answered only in the handler: the guest may not go on before the interrupt. (A handler of SIGSYS has it blocked until it returns.)
       this.finishing = true;
       this.pendingReturn = ret;
-      this.signalHost();
     } else {
       platform.native.systrap_answer(this.lineAddress(), ret);
     }
-    if (this.sleeping) {
-      this.sleeping = false;
-      platform.send(this.idLow, this.idHigh, 0);
-    }
   }
 
-  /** The frame becomes that of a thread whose request was answered. */
+  /** The frame becomes that of a thread whose request from the trampoline was answered. */
   completed(ret: number): void {
     const slot = this.readSlot();
-    const calls = this.subprocess.calls;
+    const { calls } = this.subprocess;
     const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
     if (index === 0) return;
     this.regs.set(REG_RAX, ret);
     this.regs.set(REG_RIP, calls.returnOf(index));
     this.regs.set(REG_RCX, calls.returnOf(index));
+    this.restoreArguments(slot);
     this.restoreFlags(slot.getUint32(SLOT_FLAGS, true), true);
+  }
+
+  /** The registers in which a sleeper in the trampoline had something else. */
+  restoreArguments(slot: DataView): void {
+    const w = this.regs.words;
+    for (let i = 0; i < SLEEPER_REGS.length; i++) {
+      const r = SLEEPER_REGS[i] ?? 0;
+      w[2 * r] = slot.getUint32(SLOT_ARGS + 8 * i, true);
+      w[2 * r + 1] = slot.getUint32(SLOT_ARGS + 8 * i + 4, true);
+    }
   }
 
   /** The arithmetic flags as the trampoline saved them: OF in bit 0, the others in bits 8 to 15. */
@@ -315,20 +378,26 @@ export class SystrapContext implements Context {
     return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
+  /** The same for a thread in the call table; false when it is not there. */
+  normaliseEntry(): boolean {
+    const { calls } = this.subprocess;
+    const ip = this.regs.get(REG_RIP);
+    const entry = calls.indexOf(ip);
+    if (entry === 0) return false;
+    this.regs.set(REG_RIP, calls.originalIP(entry, ip));
+    return true;
+  }
+
   /**
    * A frame that shows a thread inside the trampoline or the call table becomes that of the program as it was written: before
    * its `mov $nr, %eax`, or behind the system call.
    */
   normalise(): void {
+    if (this.normaliseEntry()) return;
     const { regs } = this;
     const { platform, calls } = this.subprocess;
     const { image } = platform;
     const ip = regs.get(REG_RIP);
-    const entry = calls.indexOf(ip);
-    if (entry !== 0) {
-      regs.set(REG_RIP, calls.originalIP(entry, ip));
-      return;
-    }
     if (ip < image.trampIP || ip >= image.endIP) return;
     if (ip >= image.waitIP && ip < image.slowIP) {
       const was = platform.native.systrap_clear(this.lineAddress());
@@ -343,31 +412,32 @@ export class SystrapContext implements Context {
       }
       const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
       if (index === 0) return;
+      this.restoreArguments(slot);
       this.restoreFlags(slot.getUint32(SLOT_FLAGS, true), true);
-      regs.set(REG_RIP, calls.returnOf(index) - SITE_SIZE);
+      regs.set(REG_RAX, slot.getUint32(SLOT_NR, true));
+      regs.set(REG_RIP, calls.startOf(index));
       return;
     }
     const index = calls.indexOf(regs.get(REG_RCX));
     if (index === 0) return;
-    if (ip >= image.checkIP) {
-      // Between the end of its add and that of the trampoline, OF is right already.
-      const saved = regs.words[2 * REG_RAX] ?? 0;
-      this.restoreFlags(saved, ip <= image.slowIP);
-    }
-    regs.set(REG_RIP, calls.returnOf(index) - SITE_SIZE);
+    // Between the end of its add and that of the trampoline, OF is right already.
+    if (ip >= image.checkIP && ip < image.restoredIP)
+      this.restoreFlags(regs.words[2 * REG_RAX] ?? 0, ip <= image.slowIP);
+    if (ip !== image.trampIP) regs.set(REG_RAX, regs.words[2 * REG_R11] ?? 0);
+    regs.set(REG_RIP, calls.startOf(index));
   }
 
   /** Takes a notification of this thread (80 bytes, struct seccomp_notif) and tells the owner. */
   notified(notif: Uint32Array, isReport: boolean): void {
     this.idLow = notif[0] ?? 0;
     this.idHigh = notif[1] ?? 0;
-    if (this.fast && this.state === STOPPED && !isReport) {
+    if (!isReport && this.isWaiting()) {
       this.subprocess.kill("a guest thread made two system calls at once");
       return;
     }
     if (isReport) {
       if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
-      const midRequest = this.fast && this.state === STOPPED;
+      const midRequest = this.isWaiting();
       if (!this.readFrame(notif)) {
         // Only a forged frame gets here: the guest jumped into the stub or moved its signal stack.
         this.subprocess.kill("a guest thread forged a signal frame");
@@ -380,13 +450,13 @@ export class SystrapContext implements Context {
         }
         this.event = EventSyscall;
         this.reported = true;
-        this.sleeping = false;
         return;
       }
       if (this.state !== PARKING && this.fixStubFault()) return;
     } else {
       this.sysno = (notif[4] ?? 0) | 0;
-      this.syscallIP = (notif[7] ?? 0) * 4294967296 + (notif[6] ?? 0);
+      this.way = BY_NOTIFICATION;
+      this.notifiedIP = (notif[7] ?? 0) * 4294967296 + (notif[6] ?? 0);
       for (let i = 0; i < 12; i++) this.args[i] = notif[8 + i] ?? 0;
       this.event = EventSyscall;
     }
@@ -396,7 +466,7 @@ export class SystrapContext implements Context {
     }
     this.stop();
     if (!isReport) {
-      if (isTrapped(this.sysno)) {
+      if (TRAPPED[this.sysno] === 1) {
         // From the stub's own text only, where the filter does not trap it.
         this.finishSyscall(-ENOSYS, false);
         return;
@@ -415,12 +485,13 @@ export class SystrapContext implements Context {
       const index = calls.indexOf(this.regs.get(REG_RCX));
       if (index === 0) return false;
       this.restoreFlags(this.regs.words[2 * REG_RAX] ?? 0, true);
+      this.regs.set(REG_RAX, this.regs.words[2 * REG_R11] ?? 0);
       this.regs.set(REG_RIP, calls.slowIP(index));
       this.resume();
       return true;
     }
-    // resume() leads a thread on the syscall instruction of a patched site to the original one.
-    if (this.faultSignal !== SIGILL || calls.syscallIP(ip) === 0) return false;
+    // resume() leads a thread that stands inside of what was patched to the original instruction.
+    if ((this.faultSignal !== SIGILL && this.faultSignal !== SIGSEGV) || calls.resumeIP(ip) === 0) return false;
     this.resume();
     return true;
   }
@@ -460,7 +531,10 @@ export class SystrapContext implements Context {
     }
     if (signo === SIGSYS) {
       this.event = EventSyscallRegs;
-      this.sysno = (w[2 * REG_RAX] ?? 0) | 0;
+      // Other than by its own instruction no call is known: int 0x80 is dispatched, too.
+      const foreign = f[W_SI_ARCH] !== AUDIT_ARCH_X86_64;
+      this.sysno = foreign ? -1 : (w[2 * REG_RAX] ?? 0) | 0;
+      this.normaliseEntry();
       const a = this.args;
       a[0] = w[2 * REG_RDI] ?? 0;
       a[1] = w[2 * REG_RDI + 1] ?? 0;
@@ -476,7 +550,7 @@ export class SystrapContext implements Context {
       a[11] = w[2 * REG_R9 + 1] ?? 0;
     } else if (signo === SIGNAL_INTERRUPT) {
       this.event = EventInterrupted;
-      if (!this.fast) this.normalise();
+      if (this.way === BY_NOTIFICATION) this.normalise();
     } else {
       this.event = EventFault;
       this.faultSignal = signo;
@@ -500,11 +574,12 @@ export class SystrapContext implements Context {
   /** Gives a parked or new thread the state of a fresh one. */
   fresh(): void {
     this.state = STOPPED;
-    this.fast = false;
-    this.sleeping = false;
+    this.way = BY_NOTIFICATION;
     this.finishing = false;
     this.reported = false;
-    host.copyToHost(this.slotHost, this.subprocess.platform.slotInit, 0, SLOT_CLOCK);
+    const { platform } = this.subprocess;
+    host.copyToHost(this.slotHost, platform.slotInit, 0, SLOT_CLOCK);
+    if (this.hot) platform.native.systrap_select(this.slotHost + SLOT_SELECTOR, 1);
     this.event = EventInterrupted;
     this.regs.words.fill(0);
     this.setAffinity(null);
@@ -513,7 +588,7 @@ export class SystrapContext implements Context {
 
   finishSyscall(ret: number, thenInterrupt: boolean): void {
     if (this.state === DEAD) return;
-    if (this.fast) {
+    if (this.way !== BY_NOTIFICATION) {
       this.finishRequest(ret, thenInterrupt);
       return;
     }
@@ -528,7 +603,7 @@ export class SystrapContext implements Context {
     const f = this.frame;
     const w = this.regs.words;
     for (let i = 0; i < SIGCONTEXT_REGS * 2; i++) f[SIGCONTEXT + i] = w[i] ?? 0;
-    const through = this.subprocess.calls.syscallIP(this.regs.get(REG_RIP));
+    const through = this.subprocess.calls.resumeIP(this.regs.get(REG_RIP));
     if (through !== 0) {
       f[SIGCONTEXT + 2 * REG_RIP] = through;
       f[SIGCONTEXT + 2 * REG_RIP + 1] = 0;
@@ -689,11 +764,12 @@ export class SystrapContext implements Context {
   /** Leaves a thread that reported by signal unanswered, for reuse; brings one that stands in a system call there first. */
   park(): void {
     if (this.event === EventSyscall && !this.reported) {
+      const { platform } = this.subprocess;
       this.state = PARKING;
       this.signalHost();
-      if (!this.fast || this.sleeping) this.subprocess.platform.send(this.idLow, this.idHigh, -EINTR);
-      this.fast = false;
-      this.sleeping = false;
+      if (this.way === BY_NOTIFICATION) platform.send(this.idLow, this.idHigh, -EINTR);
+      else if (this.way === BY_DISPATCH) platform.native.systrap_answer(this.lineAddress(), -EINTR);
+      this.way = BY_NOTIFICATION;
       return;
     }
     this.state = PARKED;

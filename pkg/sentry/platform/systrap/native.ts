@@ -9,6 +9,10 @@ const symbols = {
   systrap_await: { args: ["i64_fast", "i64_fast", "ptr"], returns: "i64_fast" },
   systrap_spin: { args: ["ptr", "i64_fast", "i64_fast", "ptr"], returns: "i64_fast" },
   systrap_answer: { args: ["i64_fast", "i64_fast"], returns: "i64_fast" },
+  systrap_refuse: { args: ["i64_fast"], returns: "i64_fast" },
+  systrap_calm: { args: ["i64_fast"], returns: "i64_fast" },
+  systrap_select: { args: ["i64_fast", "i64_fast"], returns: "i64_fast" },
+  systrap_cpu: { args: [], returns: "i64_fast" },
   systrap_clear: { args: ["i64_fast"], returns: "i64_fast" },
   systrap_spawn: { args: ["i64_fast"], returns: "i64_fast" },
 } as const satisfies Record<string, NativeSymbol>;

@@ -14,17 +14,23 @@ export const STUB_BASE = 0x7fff_0000_0000;
 export const COMMAND_BASE = STUB_BASE + 0x1_0000;
 /** Bytes of the command area of one stub. */
 export const COMMAND_SIZE = 0x4000;
+/** Bytes of a stub's text, from STUB_BASE. */
+export const STUB_TEXT_SIZE = 0x1000;
 /** Bytes a stub has in the memfd: command area, then call table. */
 export const REGION_SIZE = COMMAND_SIZE + TABLE_SIZE;
-/** A word that says whether the sentry polls request lines; read-only for guests. The trampoline has its address built in. */
+/** Words that say whether the sentry polls request lines, and for how many rounds to wait for an answer; read-only for guests. The stub has its address built in. */
 export const STATUS_BASE = STUB_BASE + 0x8000;
 /** Lowest address a guest can map: what lies below belongs to the call table, or is never mapped. */
 export const MIN_ADDRESS = 0x70000;
-/** In a slot: a request line; the cookie, flags, entry and result the trampoline keeps; where a clock is read into; the signal stack. */
+/** In a slot: the cookie, flags and entry the trampoline keeps (or the address of a dispatched call), the selector of its dispatch, the request line with its
+ * result, where a clock is read into, the signal stack. */
 export const SLOT_COOKIE = 0x08;
 export const SLOT_FLAGS = 0x20;
 export const SLOT_ENTRY = 0x28;
+export const SLOT_SELECTOR = 0x30;
 export const SLOT_LINE = 0x40;
+export const SLOT_NR = 0x44;
+export const SLOT_ARGS = 0x48;
 export const SLOT_RESULT = 0x78;
 export const SLOT_CLOCK = 0x100;
 export const SLOT_STACK = 0x400;
@@ -41,8 +47,6 @@ export const MAX_STUBS = 0x2000;
 export const NR_COMMAND = 0x7e01;
 /** Notified call number of a signal report. */
 export const NR_EVENT = 0x7e02;
-/** Notified call number of a thread that sleeps until its request is answered. */
-export const NR_WAIT = 0x7e03;
 /** Descriptors in every stub. */
 export const STUB_MEMFD = 1;
 export const STUB_MEMORY_FILE = 2;
@@ -66,12 +70,13 @@ const OFFSET_NR = 0;
 const OFFSET_ARCH = 4;
 const OFFSET_IP_LOW = 8;
 const OFFSET_IP_HIGH = 12;
+const OFFSET_ARG1_LOW = 24;
 
 /** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit exit_group rt_sigreturn sigaltstack arch_prctl execveat clone3). */
 export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 231, 15, 131, 158, 322, 435] as const;
 /** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close clock_gettime). */
 const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3, 228] as const;
-/** Calls a guest thread may make from the blob without us: rt_sigreturn. */
+/** Calls a guest thread may make from the blob without us: rt_sigreturn (and see ALLOW_WAIT). */
 const BLOB_SYSCALLS = [15] as const;
 
 type Insn = readonly [code: number, jt: number, jf: number, k: number];
@@ -83,6 +88,15 @@ function retIfAny(values: readonly number[], action: number): Insn[] {
     [BPF_RET, 0, 0, action],
   ]);
 }
+
+/** A thread that waits for the answer to its request sleeps on its line: futex(2) with FUTEX_WAIT, and nothing else of it. Keeps A unless it returns. */
+const ALLOW_WAIT: readonly Insn[] = [
+  [BPF_JEQ, 0, 4, 202],
+  [BPF_LD_W_ABS, 0, 0, OFFSET_ARG1_LOW],
+  [BPF_JEQ, 0, 1, 0],
+  [BPF_RET, 0, 0, SECCOMP_RET_ALLOW],
+  [BPF_RET, 0, 0, SECCOMP_RET_USER_NOTIF],
+];
 
 /** Jumps over `body` unless the instruction pointer is in the stub's text page. */
 function ifBlob(body: Insn[]): Insn[] {
@@ -108,6 +122,7 @@ export function stubFilter(): Insn[] {
     ...ifBlob([
       ...retIfAny(BLOB_SYSCALLS, SECCOMP_RET_ALLOW),
       ...retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_ALLOW),
+      ...ALLOW_WAIT,
       [BPF_RET, 0, 0, SECCOMP_RET_USER_NOTIF],
     ]),
     [BPF_LD_W_ABS, 0, 0, OFFSET_NR],
@@ -160,8 +175,8 @@ export class StubImage {
       "trampIP",
       "checkIP",
       "waitIP",
-      "sleptIP",
       "slowIP",
+      "restoredIP",
       "endIP",
       "secondProgram",
       "guestFprog",
@@ -172,13 +187,13 @@ export class StubImage {
   /** Instruction pointer of a command report and of a signal report. */
   readonly commandIP: number;
   readonly eventIP: number;
-  /** The trampoline: its start, the instruction that faults when GS is the guest's, the part in which a request stands, the address a sleeper
-   * reports from, the part that gives up, the end. */
+  /** The trampoline: its start, the instruction that faults when GS is the guest's, the part in which a request stands, the part that gives up, where
+   * that has put flags and number back, the end. */
   readonly trampIP: number;
   readonly checkIP: number;
   readonly waitIP: number;
-  readonly sleptIP: number;
   readonly slowIP: number;
+  readonly restoredIP: number;
   readonly endIP: number;
   /** The program to run after the first report. */
   readonly secondProgram: number;
@@ -187,7 +202,7 @@ export class StubImage {
 
   /** Lays out one page: ELF header, blob, initial programs, filters, signal actions. */
   constructor(native: SystrapNative, statusOffset: number, tableOffset: number) {
-    const info = new Uint32Array(24);
+    const info = new Uint32Array(22);
     native.systrap_blob(ptr(info));
     const at = (i: number): number => (info[2 * i + 1] ?? 0) * 4294967296 + (info[2 * i] ?? 0);
     const blobSize = at(1);
@@ -207,11 +222,11 @@ export class StubImage {
     this.trampIP = entry + at(6);
     this.checkIP = entry + at(7);
     this.waitIP = entry + at(8);
-    this.sleptIP = entry + at(9);
-    this.slowIP = entry + at(11);
+    this.slowIP = entry + at(9);
+    this.restoredIP = entry + at(10);
     this.endIP = entry + blobSize;
     const program = blob + blobSize;
-    const data = 0x800;
+    const data = 0xa00;
     const filterN = data + 0x100;
     const insns = stubFilter();
     const filterG = filterN + insns.length * 8;

@@ -4,7 +4,7 @@ import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File } from "../../memmap/index.ts";
 import type { AddressSpace, CodeAccess, Context, ContextOwner, FDListener } from "../platform.ts";
-import { CallTable, SITE_SIZE, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
+import { CallTable, SITE_SIZE, siteAt, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
 import { SystrapContext } from "./context.ts";
 import {
   COMMAND_BASE,
@@ -17,11 +17,13 @@ import {
   OP_SIZE,
   type Op,
   SLOT_BASE,
+  SLOT_SELECTOR,
   SLOT_SIZE,
   SLOT_STACK,
   STUB_BASE,
   STUB_MEMFD,
   STUB_MEMORY_FILE,
+  STUB_TEXT_SIZE,
 } from "./stub.ts";
 import type { SystrapPlatform } from "./systrap.ts";
 
@@ -53,11 +55,17 @@ const SECCOMP_IOCTL_NOTIF_ADDFD = 0x40182103;
 const MAX_CLOCKS = 64;
 /** Descriptors that a stub keeps besides those every stub has. */
 const MAX_FILES = 40;
+const PR_SET_SYSCALL_USER_DISPATCH = 59;
+const PR_SYS_DISPATCH_ON = 1;
 
 /** Calls from one place after which it is patched, how often that is tried, and how many places are counted at a time. */
 const HOT_CALLS = 16;
-const PATCH_TRIES = 64;
+const PATCH_TRIES = 4;
 const COUNTED_SITES = 4096;
+/** Bytes of a page. */
+const PAGE_SIZE = 4096;
+/** Bytes behind a system call instruction that are looked at. */
+const AFTER_SIZE = 6;
 
 // The command area: operations of a batch, then the program of a child, then data.
 const BATCH_OPS = 192;
@@ -292,35 +300,57 @@ export class Subprocess implements AddressSpace, FDListener {
     if (from instanceof Subprocess) this.calls.copyFrom(from.calls);
   }
 
-  restoreCode(): void {
+  restoreCode(start: number, end: number): void {
     const { calls, code } = this;
-    if (code === null || this.dead) return;
-    for (const [site, index] of calls.sites) {
-      if (!code.writeCode(site, calls.originalCode(index))) throw new Error("systrap: patched code cannot be restored");
+    if (calls.size === 0 || code === null || this.dead) return;
+    for (const site of [...calls.sitesIn(start, end)]) {
+      if (!code.writeCode(site.address, site.original)) throw new Error("systrap: patched code cannot be restored");
+      calls.forget(site);
+      this.callCounts.delete(site.syscallReturn);
     }
-    calls.clear();
-    this.callCounts.clear();
   }
 
-  /** Counts a notified call of a thread that stands behind it at `ip`; patches the site when it is hot and nobody else runs. */
-  countCall(ctx: SystrapContext, ip: number, nr: number): void {
+  forgetCode(start: number, end: number): void {
+    const { calls } = this;
+    if (calls.size === 0) return;
+    for (const site of [...calls.sitesIn(start, end)]) {
+      calls.forget(site);
+      this.callCounts.delete(site.syscallReturn);
+    }
+  }
+
+  /** Counts a call from the instruction that ends at `ip`; patches the site when it is hot. */
+  countCall(ip: number, nr: number): void {
     const counts = this.callCounts;
     const n = (counts.get(ip) ?? 0) + 1;
+    if (n > HOT_CALLS * PATCH_TRIES) return;
     if (n === 1 && counts.size >= COUNTED_SITES) counts.clear();
     counts.set(ip, n);
-    if (n % HOT_CALLS === 0 && n <= HOT_CALLS * PATCH_TRIES && !this.dead) this.patch(ctx, ip - SITE_SIZE, nr);
+    if (n % HOT_CALLS === 0 && !this.dead) this.patch(ip, nr);
   }
 
-  /** Turns `mov $nr, %eax; syscall` at an address into a jump, if it is that. Every thread but ctx must be stopped. */
-  patch(ctx: SystrapContext, site: number, nr: number): void {
-    const code = this.code;
-    if (code === null || this.calls.full() || this.calls.sites.has(site) || nr < 0) return;
-    for (const c of this.contexts) if (c !== ctx && !c.stopped) return;
-    const was = new Uint8Array(SITE_SIZE);
-    if (!code.readCode(site, was)) return;
-    if (was[0] !== 0xb8 || was[5] !== 0x0f || was[6] !== 0x05) return;
-    if (new DataView(was.buffer).getUint32(1, true) !== nr) return;
-    code.writeCode(site, this.calls.add(site, nr));
+  /**
+   * Has the call instruction that ends at `ip` lead to the trampoline, if it is of a known form. The page changes at once for all threads; one
+   * that stands inside of what is patched faults, which fixStubFault mends.
+   */
+  patch(ip: number, nr: number): void {
+    const { code, calls } = this;
+    if (code === null || calls.full() || calls.isPatched(ip)) return;
+    const before = new Uint8Array(SITE_SIZE);
+    const after = new Uint8Array(AFTER_SIZE);
+    const site = siteAt(
+      ip,
+      nr,
+      code.readCode(ip - SITE_SIZE, before) ? before : null,
+      code.readCode(ip, after) ? after : null,
+    );
+    if (site === null) return;
+    const { address } = site;
+    if (address % PAGE_SIZE > PAGE_SIZE - SITE_SIZE) return;
+    // Sites that overlap one that is patched cannot be.
+    if (!calls.sitesIn(address, address + SITE_SIZE).next().done) return;
+    const jump = calls.add(site);
+    if (!code.writeCode(address, jump)) calls.forget(site);
   }
 
   newContext(owner: ContextOwner): Context {
@@ -343,8 +373,16 @@ export class Subprocess implements AddressSpace, FDListener {
     this.area[DATA_WORD + 1] = Math.floor(stack / 4294967296);
     this.area[DATA_WORD + 4] = SLOT_SIZE - SLOT_STACK;
     encodeOp(this.area, CHILD_OP * OP_WORDS, [SYS_sigaltstack, DATA_BASE, 0]);
-    encodeOp(this.area, (CHILD_OP + 1) * OP_WORDS, [SYS_seccomp, 1, 0, platform.image.guestFprog]);
-    encodeOp(this.area, (CHILD_OP + 2) * OP_WORDS, OP_ENTER);
+    encodeOp(this.area, (CHILD_OP + 1) * OP_WORDS, [
+      SYS_prctl,
+      PR_SET_SYSCALL_USER_DISPATCH,
+      PR_SYS_DISPATCH_ON,
+      STUB_BASE,
+      STUB_TEXT_SIZE,
+      base + SLOT_SELECTOR,
+    ]);
+    encodeOp(this.area, (CHILD_OP + 2) * OP_WORDS, [SYS_seccomp, 1, 0, platform.image.guestFprog]);
+    encodeOp(this.area, (CHILD_OP + 3) * OP_WORDS, OP_ENTER);
     encodeOp(this.area, 0, [
       SYS_mmap,
       base,

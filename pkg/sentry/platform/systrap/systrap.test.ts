@@ -60,9 +60,11 @@ const work = mkdtempSync(join(tmpdir(), "runsc-systrap-"));
 const memory = new Memory();
 let platform: SystrapPlatform;
 const warnings: string[] = [];
+/** Nothing is patched. */
+const SLOW = { cores: 1, accelerate: false };
 
 beforeAll(() => {
-  platform = new SystrapPlatform(loadSystrapNative(), memory, { warning: (m) => warnings.push(m) });
+  platform = new SystrapPlatform(loadSystrapNative(), memory, { warning: (m) => warnings.push(m) }, SLOW);
 });
 afterAll(() => {
   platform.destroy();

@@ -3,9 +3,10 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File, FileCloseListener } from "../../memmap/index.ts";
-import type { AddressSpace, ContextOwner, FDListener, Platform, Vdso } from "../platform.ts";
+import type { AddressSpace, ContextOwner, FDListener, Platform, Vdso, WorkSource } from "../platform.ts";
 import type { SystrapContext } from "./context.ts";
 import type { SystrapNative } from "./native.ts";
+import { LinePoller } from "./poller.ts";
 import {
   COMMAND_BASE,
   COMMAND_SIZE,
@@ -15,7 +16,6 @@ import {
   MAX_STUBS,
   MIN_ADDRESS,
   NR_EVENT,
-  NR_WAIT,
   OP_REPORT,
   OP_SIZE,
   REGION_SIZE,
@@ -45,7 +45,6 @@ const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
 const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
 const SECCOMP_ADDFD_FLAG_SETFD = 1;
 const CLOEXEC = 1;
-const ENOSYS = 38;
 /** Stubs kept for the next process. */
 const POOL_MAX = 16;
 const NOTIF_WORDS = 20;
@@ -53,21 +52,6 @@ const NOTIF_WORDS = 20;
 const SLOTS_OFFSET = MAX_STUBS * REGION_SIZE;
 const STATUS_OFFSET = SLOTS_OFFSET + MAX_SLOTS * SLOT_SIZE;
 const SHARED_SIZE = STATUS_OFFSET + 0x1000;
-/** Threads whose request lines are polled at a time. */
-const HOT_MAX = 4;
-/** Rounds of polling (about 20 ns each) without a request after which the sentry sleeps. */
-const SPIN_ROUNDS = 1500;
-/** The same at the beginning of a spell, when the guest's core has to wake up. */
-const SPIN_ROUNDS_FIRST = 12_000;
-/** Rounds between two looks at other events. */
-const SPIN_CHUNK = 300;
-/** Requests served before other events are looked at. */
-const SPIN_SERVED = 64;
-/** A spell of polling that served fewer requests than this was not worth it ... */
-const SPIN_WORTH = 4;
-/** ... and then so many calls of patched sites are waited for before the next one, doubled each time up to the maximum. */
-const SPIN_PENALTY = 4;
-const SPIN_PENALTY_MAX = 4096;
 /** A thread told to report that does not (a guest can block the signal in a forged frame) loses its stub after this many ms. */
 const PATIENCE_MS = 3000;
 const PATIENCE_CHECK_NS = 250_000_000;
@@ -79,8 +63,10 @@ export interface PlatformLog {
 
 /** Choices of the operator or of the host. */
 export interface SystrapOptions {
-  /** Cores that guests and the sentry can use. With one, request lines are never polled. */
+  /** Cores that guests and the sentry can use. */
   readonly cores: number;
+  /** Hot call sites are patched, and request lines polled while a core is to spare (with one core, none ever is). */
+  readonly accelerate: boolean;
 }
 
 /** A watched descriptor. */
@@ -134,21 +120,13 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       "vdso",
       "waitStatus",
       "holders",
+      "wordBytes",
+      "words",
       "slotBytes",
       "slotInit",
       "running",
-      "cores",
-      "hot",
-      "lines",
-      "linesPtr",
-      "request",
-      "requestPtr",
-      "status",
-      "wantSpin",
-      "tired",
-      "spellServed",
-      "penalty",
-      "skipCalls",
+      "poller",
+      "work",
       "sync",
       "deferred",
       "timespec",
@@ -186,29 +164,17 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   readonly eventsPtr: number = ptr(this.events);
   readonly addfd: Uint32Array = new Uint32Array(6);
   readonly timespec: Uint8Array = new Uint8Array(new ArrayBuffer(16));
+  /** A 64-bit word read from a slot. */
+  readonly wordBytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(8));
+  readonly words: Uint32Array = new Uint32Array(this.wordBytes.buffer);
   /** What the trampoline keeps in a slot, and how it looks for a new thread. */
   readonly slotBytes: Uint8Array = new Uint8Array(new ArrayBuffer(SLOT_CLOCK));
   readonly slotInit: Uint8Array = new Uint8Array(new ArrayBuffer(SLOT_CLOCK));
   /** Guest threads that run. */
   running = 0;
-  /** Cores of the host; polling takes one. */
-  readonly cores: number;
-  /** Threads that made calls from patched sites of late, and the addresses of their lines. */
-  readonly hot: SystrapContext[] = [];
-  readonly lines: Uint32Array = new Uint32Array(new ArrayBuffer(8 * HOT_MAX));
-  readonly linesPtr: number = ptr(this.lines);
-  readonly request: Uint32Array = new Uint32Array(new ArrayBuffer(64));
-  readonly requestPtr: number = ptr(this.request);
-  /** The word that tells guests that lines are polled. */
-  status: Int32Array = new Int32Array(1);
-  /** The next poll begins with polling lines. */
-  wantSpin = false;
-  /** Polling ended because nothing came, or no core is to spare. */
-  tired = false;
-  /** Requests served in the spell of polling that goes on. */
-  spellServed = 0;
-  penalty = SPIN_PENALTY;
-  skipCalls = 0;
+  /** Null: sites are not patched and lines not polled. */
+  readonly poller: LinePoller | null;
+  work: WorkSource | null = null;
   /** Wake-ups of guests are told to stay on our core. */
   sync = true;
   /** Contexts with an event to be told at the next poll. */
@@ -228,15 +194,15 @@ export class SystrapPlatform implements Platform, FileCloseListener {
    * Starts the first stub. The calling thread must be the one that lives as long as the sentry (the stubs die with it), and
    * /proc must be there: call it before the sentry confines itself, with all signals it will use blocked or handled.
    */
-  constructor(native: SystrapNative, memoryFile: File, log: PlatformLog, options: SystrapOptions = { cores: 1 }) {
+  constructor(native: SystrapNative, memoryFile: File, log: PlatformLog, options: SystrapOptions) {
     this.native = native;
     this.log = log;
-    this.cores = options.cores;
     new DataView(this.slotInit.buffer).setUint32(SLOT_COOKIE, COOKIE, true);
     this.memoryFileID = memoryFile.fileID;
     this.image = new StubImage(native, STATUS_OFFSET, COMMAND_SIZE);
     this.epfd = this.must("epoll_create1", host.epollCreate(EPOLL_CLOEXEC));
-    this.createShared();
+    const status = this.createShared();
+    this.poller = options.accelerate && options.cores > 1 ? new LinePoller(this, options.cores, status) : null;
     this.start(memoryFile);
   }
 
@@ -246,8 +212,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     return r;
   }
 
-  /** Makes the memfd of command areas and slots and maps it. */
-  createShared(): void {
+  /** Makes the memfd of command areas and slots and maps it; its status words. */
+  createShared(): Int32Array {
     this.stubMemFD = this.must("memfd_create", host.memfdCreate("runsc-stub", CLOEXEC));
     this.must("ftruncate", host.ftruncate(this.stubMemFD, SHARED_SIZE));
     this.shared = this.must(
@@ -256,12 +222,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     );
     // Guests cannot write this page, so an ArrayBuffer may cover it.
     const status = (this.shared + STATUS_OFFSET) as Parameters<typeof toArrayBuffer>[0];
-    this.status = new Int32Array(toArrayBuffer(status, 0, 4096));
-  }
-
-  /** Says to guests whether request lines are polled. */
-  setPolling(on: boolean): void {
-    Atomics.store(this.status, 0, on ? 1 : 0);
+    return new Int32Array(toArrayBuffer(status, 0, 4096));
   }
 
   /** Has wake-ups of guests stay on our core (we are about to sleep), or not (we are about to poll). */
@@ -271,87 +232,15 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     host.ioctl(this.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, on ? SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP : 0);
   }
 
-  /** A thread made an ordinary system call: counts its site, or, from the slow part of a patched one, thinks about polling. */
+  /** A thread made a notified system call, which is about to be served. */
   called(ctx: SystrapContext): void {
-    const sub = ctx.subprocess;
-    const ip = ctx.syscallIP;
-    const entry = sub.calls.indexOf(ip);
-    if (entry === 0) {
-      if (this.cores > 1) sub.countCall(ctx, ip, ctx.sysno);
-      return;
-    }
-    ctx.syscallIP = sub.calls.returnOf(entry);
-    if (this.cores < 2 || this.running >= this.cores - 1) return;
-    if (this.skipCalls > 0) {
-      this.skipCalls--;
-      return;
-    }
-    this.heat(ctx);
-    this.wantSpin = true;
-    this.setSync(false);
-    // Before the call is answered: the next one may come before we get to poll.
-    this.setPolling(true);
-  }
-
-  /** Puts a thread among those whose lines are polled. */
-  heat(ctx: SystrapContext): void {
-    const { hot } = this;
-    if (hot.includes(ctx)) return;
-    if (hot.length >= HOT_MAX) hot.shift();
-    hot.push(ctx);
-  }
-
-  /** Polls the request lines of hot threads and serves what comes, until nothing comes for a while or no core is to spare. Returns how many were served. */
-  pollLines(rounds: number): number {
-    const { hot, native } = this;
-    let served = 0;
-    let left = rounds;
-    for (;;) {
-      let n = 0;
-      for (const c of hot) {
-        if (c.subprocess.dead || !c.isRunning()) continue;
-        const line = c.lineAddress();
-        this.lines[2 * n] = line;
-        this.lines[2 * n + 1] = line / 4294967296;
-        hot[n++] = c;
-      }
-      hot.length = n;
-      this.tired = n === 0 || this.running >= this.cores;
-      if (this.tired || served >= SPIN_SERVED || this.deferred.length > 0) break;
-      const i = native.systrap_spin(this.linesPtr, n, SPIN_CHUNK, this.requestPtr);
-      const ctx = i < 0 ? undefined : hot[i];
-      if (ctx !== undefined) {
-        if (!ctx.requested(this.request)) native.systrap_answer(ctx.lineAddress(), -ENOSYS);
-        served++;
-        left = Math.min(rounds, SPIN_ROUNDS);
-        continue;
-      }
-      left -= SPIN_CHUNK;
-      // Other threads, faults and descriptors do not wait for us to get tired, and the kernel has to run what they woke.
-      const others = this.pollHost(0);
-      if (others > 0) {
-        served += others;
-        break;
-      }
-      if (left <= 0) {
-        this.tired = true;
-        break;
-      }
-    }
-    return served;
-  }
-
-  /** Ends a spell of polling: a request that came at the last moment is left to its thread, which takes it back. */
-  endPolling(served: number): void {
-    this.setPolling(false);
-    this.setSync(true);
-    this.wantSpin = false;
-    if (served >= SPIN_WORTH) {
-      this.penalty = SPIN_PENALTY;
-    } else {
-      this.skipCalls = this.penalty;
-      this.penalty = Math.min(this.penalty * 2, SPIN_PENALTY_MAX);
-    }
+    const { poller } = this;
+    if (poller === null) return;
+    const { subprocess, syscallIP } = ctx;
+    const entry = subprocess.calls.indexOf(syscallIP);
+    if (entry === 0) subprocess.countCall(syscallIP, ctx.sysno);
+    else ctx.notifiedIP = subprocess.calls.returnOf(entry);
+    poller.called(ctx);
   }
 
   /** Tells the owner of a context about its event at the next poll. */
@@ -565,12 +454,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     const ctx = this.threads.get(notif[2] ?? 0);
     if (ctx === undefined) return;
     const ip = (notif[7] ?? 0) * 4294967296 + (notif[6] ?? 0);
-    if (notif[4] === NR_WAIT && ip === this.image.sleptIP) {
-      ctx.idLow = notif[0] ?? 0;
-      ctx.idHigh = notif[1] ?? 0;
-      ctx.sleeps();
-      return;
-    }
     ctx.notified(notif, notif[4] === NR_EVENT && ip === this.image.eventIP);
   }
 
@@ -586,15 +469,11 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       if (q !== undefined) this.dispatch(q);
       handled++;
     }
-    if (this.wantSpin) {
+    const { poller } = this;
+    if (poller?.on) {
       // With other work at hand, only a look.
-      const served = this.pollLines(timeoutNs === 0 ? 1 : this.spellServed > 0 ? SPIN_ROUNDS : SPIN_ROUNDS_FIRST);
-      this.spellServed += served;
-      handled += served;
-      if (this.tired && timeoutNs !== 0) {
-        this.endPolling(this.spellServed);
-        this.spellServed = 0;
-      }
+      handled += poller.poll(timeoutNs === 0);
+      if (poller.tired) poller.end();
     }
     // What came is for the caller to work on, and what came on the way is still to be told: no sleep now.
     let timeout = handled > 0 || this.deferred.length > 0 || this.queue.length > 0 ? 0 : timeoutNs;

@@ -1,0 +1,244 @@
+import { ptr } from "bun:ffi";
+import * as host from "../../../hostsyscall/index.ts";
+import { stateType } from "../../../state/index.ts";
+import type { SystrapContext } from "./context.ts";
+import { SLOT_SELECTOR } from "./stub.ts";
+import type { SystrapPlatform } from "./systrap.ts";
+
+/** Threads whose request lines are polled at a time. */
+const HOT_MAX = 16;
+/** Rounds (a pause each) that a guest waits for an answer before it sleeps, and that a request waits to be taken: about the cost of waking a core. */
+const GUEST_ROUNDS = 1000;
+/** Rounds of polling without a request after which the sentry sleeps. */
+const SPIN_ROUNDS = 2000;
+/** The same at the beginning of a spell, when the guest's core has to wake up. */
+const SPIN_ROUNDS_FIRST = 10_000;
+/** Rounds between two looks at other events. */
+const SPIN_CHUNK = 250;
+/** Requests served before other events are looked at. */
+const SPIN_SERVED = 64;
+/** A spell that served fewer requests than this was not worth it ... */
+const SPIN_WORTH = 8;
+/** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
+const PENALTY_MIN = 8;
+const PENALTY_MAX = 4096;
+/** Words of a CPU mask. */
+const CPU_WORDS = 32;
+/** Result of systrap_spin: others want our core. */
+const PREEMPTED = -2;
+
+const ALL_CPUS: Uint8Array = new Uint8Array(4 * CPU_WORDS).fill(0xff);
+
+function bytesOf(mask: Uint32Array): Uint8Array {
+  return new Uint8Array(mask.buffer, mask.byteOffset, mask.byteLength);
+}
+
+/**
+ * Polls the request lines of threads that call often, while a core is to spare for it: a call then needs no switch between the thread and the
+ * sentry. Threads make requests only while they are told that lines are polled; their selectors make calls from sites that are not
+ * patched use the line, too.
+ */
+export class LinePoller {
+  static readonly stateType = stateType(
+    "systrap.LinePoller",
+    [],
+    [
+      "platform",
+      "cores",
+      "on",
+      "hot",
+      "waiting",
+      "running",
+      "lines",
+      "linesPtr",
+      "request",
+      "requestPtr",
+      "status",
+      "tired",
+      "served",
+      "penalty",
+      "skip",
+      "ourCPU",
+      "otherCPUs",
+    ],
+  );
+  readonly platform: SystrapPlatform;
+  /** Cores that guests and the sentry can use; polling takes one. */
+  readonly cores: number;
+  /** Guests are told that lines are polled. */
+  on = false;
+  /** Threads that made calls of late. */
+  readonly hot: SystrapContext[] = [];
+  /** Of these, the ones that run, in the order of their lines. */
+  readonly running: SystrapContext[] = [];
+  /** Threads that wait on their cores for the answer to a request. */
+  readonly waiting: SystrapContext[] = [];
+  readonly lines: Uint32Array = new Uint32Array(new ArrayBuffer(8 * HOT_MAX));
+  readonly linesPtr: number = ptr(this.lines);
+  readonly request: Uint32Array = new Uint32Array(new ArrayBuffer(64));
+  readonly requestPtr: number = ptr(this.request);
+  /** The words that tell guests whether lines are polled and how long to wait. */
+  readonly status: Int32Array;
+  /** Polling ended because nothing came, or no core is to spare. */
+  tired = false;
+  /** Requests served in this spell. */
+  served = 0;
+  penalty = PENALTY_MIN;
+  /** Notified calls to be waited for before the next spell. */
+  skip = PENALTY_MIN;
+
+  /** Masks of the CPU that is ours while lines are polled, and of all others. */
+  readonly ourCPU: Uint32Array = new Uint32Array(CPU_WORDS);
+  readonly otherCPUs: Uint32Array = new Uint32Array(CPU_WORDS);
+
+  constructor(platform: SystrapPlatform, cores: number, status: Int32Array) {
+    this.platform = platform;
+    this.cores = cores;
+    this.status = status;
+    Atomics.store(status, 1, GUEST_ROUNDS);
+  }
+
+  /** A thread made a notified call and is about to be answered: perhaps its next ones should come by its line. */
+  called(ctx: SystrapContext): void {
+    if (this.on || this.platform.running >= this.cores - 1) return;
+    if (this.skip > 0) {
+      this.skip--;
+      return;
+    }
+    this.on = true;
+    this.served = 0;
+    this.takeCore();
+    // Before the call is answered: the next one may come before we get to poll.
+    Atomics.store(this.status, 0, 1);
+    if (!ctx.hot) this.heat(ctx);
+  }
+
+  /**
+   * Keeps us on the CPU we are on, and (as they become hot) guests off it: the host would wake them where we run, and they would wait for us
+   * to get out of the way while we wait for their calls.
+   */
+  takeCore(): void {
+    const cpu = this.platform.native.systrap_cpu();
+    this.ourCPU.fill(0);
+    this.otherCPUs.fill(0xffffffff);
+    const bit = 1 << (cpu & 31);
+    this.ourCPU[cpu >>> 5] = bit;
+    this.otherCPUs[cpu >>> 5] = ~bit;
+    host.schedSetaffinity(0, bytesOf(this.ourCPU));
+    this.platform.setSync(false);
+  }
+
+  /** A thread goes on while lines are polled. */
+  runs(ctx: SystrapContext): void {
+    if (!ctx.hot) this.heat(ctx);
+    if (this.waiting.length > 0 && this.platform.running >= this.cores - 1) this.calm();
+  }
+
+  /** Puts a thread that is about to run among those whose lines are polled. */
+  heat(ctx: SystrapContext): void {
+    const { hot } = this;
+    if (hot.length >= HOT_MAX) {
+      const cold = hot.shift();
+      if (cold !== undefined) this.cool(cold);
+    }
+    hot.push(ctx);
+    ctx.hot = true;
+    this.platform.native.systrap_select(ctx.slotHost + SLOT_SELECTOR, 1);
+    if (!ctx.pinned) host.schedSetaffinity(ctx.hostTID, bytesOf(this.otherCPUs));
+  }
+
+  /** The opposite, as far as the thread is concerned. */
+  cool(ctx: SystrapContext): void {
+    ctx.hot = false;
+    if (ctx.isDead()) return;
+    this.platform.native.systrap_select(ctx.slotHost + SLOT_SELECTOR, 0);
+    if (!ctx.pinned) host.schedSetaffinity(ctx.hostTID, ALL_CPUS);
+  }
+
+  /** A thread's request was taken and is not answered yet. */
+  waits(ctx: SystrapContext): void {
+    this.waiting.push(ctx);
+    if (this.platform.running >= this.cores - 1) this.calm();
+  }
+
+  /** Another thread needs a core: those that wait for answers are told to sleep. */
+  calm(): void {
+    const { waiting, platform } = this;
+    for (const c of waiting) if (c.isWaiting()) platform.native.systrap_calm(c.lineAddress());
+    waiting.length = 0;
+  }
+
+  /** The lines of threads that run; their number. Forgets the threads that are gone. */
+  collect(): number {
+    const { hot, lines } = this;
+    let n = 0;
+    let kept = 0;
+    for (const c of hot) {
+      if (c.isDead()) continue;
+      hot[kept++] = c;
+      if (!c.isRunning()) continue;
+      const line = c.lineAddress();
+      lines[2 * n] = line;
+      lines[2 * n + 1] = line / 4294967296;
+      this.running[n++] = c;
+    }
+    hot.length = kept;
+    return n;
+  }
+
+  /** Serves what comes by the lines until nothing comes for a while, something else is to be done, or no core is to spare. How many events were handled. */
+  poll(busy: boolean): number {
+    const { platform } = this;
+    const { native } = platform;
+    let handled = 0;
+    let left = busy ? 1 : this.served > 0 ? SPIN_ROUNDS : SPIN_ROUNDS_FIRST;
+    this.tired = false;
+    for (;;) {
+      const n = this.collect();
+      if (n === 0 || platform.running >= this.cores) {
+        // With nobody running no request can come before we wake somebody: the spell goes on after that.
+        this.tired = platform.running > 0;
+        break;
+      }
+      if (handled >= SPIN_SERVED || platform.deferred.length > 0) break;
+      const i = native.systrap_spin(this.linesPtr, n, Math.min(left, SPIN_CHUNK), this.requestPtr);
+      const ctx = i < 0 ? undefined : this.running[i];
+      if (ctx !== undefined) {
+        handled++;
+        this.served++;
+        if (!ctx.requested(this.request)) native.systrap_refuse(ctx.lineAddress());
+        if (platform.work?.hasWork() === true) break;
+        if (!busy) left = SPIN_ROUNDS;
+        continue;
+      }
+      if (busy) break;
+      if (i === PREEMPTED) {
+        this.tired = true;
+        break;
+      }
+      left -= SPIN_CHUNK;
+      // Other threads, faults and descriptors do not wait for us to get tired.
+      const others = platform.pollHost(0);
+      handled += others;
+      if (others > 0) break;
+      if (left <= 0) {
+        this.tired = true;
+        break;
+      }
+    }
+    return handled;
+  }
+
+  /** Ends a spell: a request that came at the last moment is left to its thread, which takes it back. */
+  end(): void {
+    this.on = false;
+    Atomics.store(this.status, 0, 0);
+    for (const c of this.hot) this.cool(c);
+    this.hot.length = 0;
+    this.calm();
+    host.schedSetaffinity(0, ALL_CPUS);
+    this.platform.setSync(true);
+    this.penalty = this.served >= SPIN_WORTH ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
+    this.skip = this.penalty;
+  }
+}

@@ -42,8 +42,6 @@ import {
 } from "./stub.ts";
 import type { Subprocess } from "./subprocess.ts";
 
-/** As many CPUs as the host may have. */
-const ALL_CPUS: Readonly<Uint32Array> = new Uint32Array(32).fill(0xffffffff);
 /** CPUCLOCK_SCHED of one thread (include/linux/posix-timers.h). */
 const CPUCLOCK_PERTHREAD_SCHED = 6;
 const SIGILL = 4;
@@ -674,7 +672,7 @@ export class SystrapContext implements Context {
   setAffinity(mask: Uint32Array | null): void {
     if (this.state === DEAD || (mask === null && !this.pinned)) return;
     this.pinned = mask !== null;
-    const bits = mask ?? ALL_CPUS;
+    const bits = mask ?? this.subprocess.platform.allCPUs;
     host.schedSetaffinity(this.hostTID, new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength));
   }
 

@@ -2,7 +2,7 @@ import { ptr } from "bun:ffi";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { SystrapContext } from "./context.ts";
-import { SLOT_SELECTOR } from "./stub.ts";
+import { CPU_WORDS, SLOT_SELECTOR } from "./stub.ts";
 import type { SystrapPlatform } from "./systrap.ts";
 
 /** Threads whose request lines are polled at a time. */
@@ -22,12 +22,8 @@ const SPIN_WORTH = 8;
 /** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
 const PENALTY_MIN = 8;
 const PENALTY_MAX = 4096;
-/** Words of a CPU mask. */
-const CPU_WORDS = 32;
 /** Result of systrap_spin: others want our core. */
 const PREEMPTED = -2;
-
-const ALL_CPUS: Uint8Array = new Uint8Array(4 * CPU_WORDS).fill(0xff);
 
 function bytesOf(mask: Uint32Array): Uint8Array {
   return new Uint8Array(mask.buffer, mask.byteOffset, mask.byteLength);
@@ -120,10 +116,10 @@ export class LinePoller {
   takeCore(): void {
     const cpu = this.platform.native.systrap_cpu();
     this.ourCPU.fill(0);
-    this.otherCPUs.fill(0xffffffff);
+    this.otherCPUs.set(this.platform.allCPUs);
     const bit = 1 << (cpu & 31);
     this.ourCPU[cpu >>> 5] = bit;
-    this.otherCPUs[cpu >>> 5] = ~bit;
+    this.otherCPUs[cpu >>> 5] = (this.otherCPUs[cpu >>> 5] ?? 0) & ~bit;
     host.schedSetaffinity(0, bytesOf(this.ourCPU));
     this.platform.setSync(false);
   }
@@ -152,7 +148,7 @@ export class LinePoller {
     ctx.hot = false;
     if (ctx.isDead()) return;
     this.platform.native.systrap_select(ctx.slotHost + SLOT_SELECTOR, 0);
-    if (!ctx.pinned) host.schedSetaffinity(ctx.hostTID, ALL_CPUS);
+    if (!ctx.pinned) host.schedSetaffinity(ctx.hostTID, bytesOf(this.platform.allCPUs));
   }
 
   /** A thread's request was taken and is not answered yet. */
@@ -236,7 +232,7 @@ export class LinePoller {
     for (const c of this.hot) this.cool(c);
     this.hot.length = 0;
     this.calm();
-    host.schedSetaffinity(0, ALL_CPUS);
+    host.schedSetaffinity(0, bytesOf(this.platform.allCPUs));
     this.platform.setSync(true);
     this.penalty = this.served >= SPIN_WORTH ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
     this.skip = this.penalty;

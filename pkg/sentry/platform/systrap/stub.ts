@@ -39,6 +39,8 @@ export const COOKIE = 0x52554e53;
 export const SLOT_BASE = STUB_BASE + 0x1000_0000;
 /** Bytes of a slot: one signal frame with AVX-512 state needs 4 KiB, nested forged frames must not reach a neighbour's. */
 export const SLOT_SIZE = 0x4000;
+/** Words of a CPU mask: 1024, as many as most hosts may have. */
+export const CPU_WORDS = 32;
 /** Guest threads that can exist at a time. */
 export const MAX_SLOTS = 0x4000;
 /** Stub processes that can exist at a time. */

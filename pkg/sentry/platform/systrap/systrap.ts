@@ -11,6 +11,7 @@ import {
   COMMAND_BASE,
   COMMAND_SIZE,
   COOKIE,
+  CPU_WORDS,
   encodeOp,
   MAX_SLOTS,
   MAX_STUBS,
@@ -125,6 +126,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       "slotBytes",
       "slotInit",
       "running",
+      "allCPUs",
       "poller",
       "work",
       "sync",
@@ -172,6 +174,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   readonly slotInit: Uint8Array = new Uint8Array(new ArrayBuffer(SLOT_CLOCK));
   /** Guest threads that run. */
   running = 0;
+  /** Mask of the CPUs we were started on. */
+  readonly allCPUs: Uint32Array = new Uint32Array(CPU_WORDS);
   /** Null: sites are not patched and lines not polled. */
   readonly poller: LinePoller | null;
   work: WorkSource | null = null;
@@ -201,6 +205,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     this.memoryFileID = memoryFile.fileID;
     this.image = new StubImage(native, STATUS_OFFSET, COMMAND_SIZE);
     this.epfd = this.must("epoll_create1", host.epollCreate(EPOLL_CLOEXEC));
+    const cpus = new Uint8Array(this.allCPUs.buffer);
+    if (host.schedGetaffinity(0, cpus) < 0) cpus.fill(0xff);
     const status = this.createShared();
     this.poller = options.accelerate && options.cores > 1 ? new LinePoller(this, options.cores, status) : null;
     this.start(memoryFile);

@@ -1,3 +1,4 @@
+import { UTS_NS_INIT_INO } from "../../pkg/abi/linux/nsfs.ts";
 import { RLIMIT_NOFILE } from "../../pkg/abi/linux/rlimit.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import { LinuxError } from "../../pkg/errors/linuxerr/index.ts";
@@ -144,7 +145,7 @@ export class Loader {
       futexes: new FutexManager(),
       syscallTable,
       rootUserNamespace: users,
-      rootUTSNamespace: new UTSNamespace(spec.hostname, "(none)", users, 0xf0000000),
+      rootUTSNamespace: new UTSNamespace(spec.hostname, "(none)", users, UTS_NS_INIT_INO),
       log: this.log,
       cpuCount: spec.cpus,
       totalMemory: spec.memory,

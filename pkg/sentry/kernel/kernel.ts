@@ -1,18 +1,23 @@
+import { CGROUP_NS_INIT_INO, IPC_NS_INIT_INO, NET_NS_INIT_INO } from "../../abi/linux/nsfs.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { setFields, stateType } from "../../state/index.ts";
 import { FrameBuffer } from "../arch/index.ts";
+import type { NSFilesystem } from "../fsimpl/nsfs/index.ts";
 import type { LimitSet } from "../limits/index.ts";
 import type { Features } from "../loader/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
 import type { Platform, WorkSource } from "../platform/platform.ts";
 import type { SocketSystem } from "../socket/index.ts";
+import { NetworkNamespace } from "../socket/namespace.ts";
 import type { Timekeeper } from "../time/index.ts";
 import { TimerQueue } from "../time/index.ts";
 import type { FileDescription, Mount, MountNamespace, VirtualDentry, VirtualFilesystem } from "../vfs/index.ts";
 import type { Credentials, UserNamespace } from "./auth/index.ts";
+import { CgroupNamespace } from "./cgroup_namespace.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FutexManager } from "./futex/index.ts";
+import { IPCUsage } from "./ipc/index.ts";
 import { IPCNamespace } from "./ipc_namespace.ts";
 import { runLoop } from "./kernel_run.ts";
 import type { SentryPanic } from "./panic.ts";
@@ -130,7 +135,11 @@ export class Kernel implements WorkSource {
       "timers",
       "rootUserNamespace",
       "rootUTSNamespace",
+      "ipcUsage",
       "rootIPCNamespace",
+      "rootNetworkNamespace",
+      "rootCgroupNamespace",
+      "nsfs",
       "cpuCount",
       "totalMemory",
       "features",
@@ -175,7 +184,11 @@ export class Kernel implements WorkSource {
   readonly timers: TimerQueue = new TimerQueue();
   readonly rootUserNamespace: UserNamespace;
   readonly rootUTSNamespace: UTSNamespace;
+  /** What the objects of all IPC namespaces take. */
+  readonly ipcUsage: IPCUsage = new IPCUsage();
   readonly rootIPCNamespace: IPCNamespace;
+  readonly rootNetworkNamespace: NetworkNamespace;
+  readonly rootCgroupNamespace: CgroupNamespace;
   readonly syscallTable: readonly (SyscallEntry | undefined)[];
   readonly log: KernelLog;
   readonly cpuCount: number;
@@ -203,6 +216,8 @@ export class Kernel implements WorkSource {
   shmMount: Mount | null = null;
   /** Made at first use, by socketSystem(). */
   sockets: SocketSystem | null = null;
+  /** The filesystem of namespaces' files; made at first use, by namespacePlace(). */
+  nsfs: NSFilesystem | null = null;
   /** The next inode number for namespaces. */
   nextInode = 0xf0000000;
   /** For copies that end before anything else happens. */
@@ -232,7 +247,9 @@ export class Kernel implements WorkSource {
     this.syscallTable = a.syscallTable;
     this.rootUserNamespace = a.rootUserNamespace;
     this.rootUTSNamespace = a.rootUTSNamespace;
-    this.rootIPCNamespace = new IPCNamespace(this, a.rootUserNamespace);
+    this.rootIPCNamespace = new IPCNamespace(this, a.rootUserNamespace, IPC_NS_INIT_INO);
+    this.rootNetworkNamespace = new NetworkNamespace(a.rootUserNamespace, NET_NS_INIT_INO);
+    this.rootCgroupNamespace = new CgroupNamespace(a.rootUserNamespace, CGROUP_NS_INIT_INO);
     this.log = a.log;
     this.cpuCount = a.cpuCount;
     this.totalMemory = a.totalMemory;

@@ -1,5 +1,6 @@
+import { CLONE_NEWPID } from "../../abi/linux/clone.ts";
 import { stateType } from "../../state/index.ts";
-import type { UserNamespace } from "./auth/index.ts";
+import { Namespace, UCOUNT_PID_NAMESPACES, type UserNamespace } from "./auth/index.ts";
 import type { ProcessGroup, Session } from "./sessions.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
@@ -13,12 +14,11 @@ const RESERVED_PIDS = 300;
  * A PID namespace: the ids of the tasks in it and in its descendants. A task has one id in its own namespace (Task.tid)
  * and one in each ancestor of it. Process groups and sessions share the number space.
  */
-export class PIDNamespace {
-  static readonly stateType = stateType("kernel.PIDNamespace", [
+export class PIDNamespace extends Namespace {
+  static override readonly stateType = stateType("kernel.PIDNamespace", [
     "parent",
     "userNamespace",
     "level",
-    "ino",
     "tasks",
     "tids",
     "processGroups",
@@ -32,8 +32,6 @@ export class PIDNamespace {
   readonly userNamespace: UserNamespace;
   /** Distance from the root namespace. */
   readonly level: number;
-  /** Inode number on nsfs. */
-  readonly ino: number;
   /** Tasks by id, zombies included. */
   readonly tasks: Map<number, Task> = new Map();
   /** Ids of the tasks of descendant namespaces; those of its own tasks are in Task.tid. */
@@ -50,10 +48,32 @@ export class PIDNamespace {
   exiting = false;
 
   constructor(parent: PIDNamespace | null, userNamespace: UserNamespace, ino: number) {
+    super(ino);
     this.parent = parent;
     this.userNamespace = userNamespace;
     this.level = parent === null ? 0 : parent.level + 1;
-    this.ino = ino;
+    userNamespace.incRef();
+    parent?.incRef();
+  }
+
+  override cloneFlag(): number {
+    return CLONE_NEWPID;
+  }
+
+  override kindName(): string {
+    return "pid";
+  }
+
+  override countedAs(): number {
+    return UCOUNT_PID_NAMESPACES;
+  }
+
+  override governor(): UserNamespace {
+    return this.userNamespace;
+  }
+
+  override release(): void {
+    this.parent?.decRef();
   }
 
   /** The task with an id, or null. */

@@ -10,6 +10,7 @@ import { FSContext } from "./fs_context.ts";
 import type { CreateProcessArgs, Kernel } from "./kernel.ts";
 import { SignalHandlers } from "./signal_handlers.ts";
 import { Task } from "./task.ts";
+import { initialNamespaces } from "./task_namespaces.ts";
 import { runApp } from "./task_run.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
@@ -63,7 +64,6 @@ export function createProcess(k: Kernel, a: CreateProcessArgs): ThreadGroup {
     context.regs.set(REG_RSP, program.sp);
     context.regs.set(REG_EFLAGS, EFLAGS_INITIAL);
     mm.dumpable = program.dumpable ? 1 : 0;
-    a.mountNamespace.incRef();
     const t = new Task({
       kernel: k,
       pidNamespace: ns,
@@ -74,8 +74,7 @@ export function createProcess(k: Kernel, a: CreateProcessArgs): ThreadGroup {
       context,
       fdTable: a.fdTable,
       fsContext: new FSContext(root, cwd, a.umask),
-      utsNamespace: a.utsNamespace,
-      mountNamespace: a.mountNamespace,
+      namespaces: initialNamespaces(k, ns, a.mountNamespace, a.utsNamespace),
       threadGroup: null,
       processGroup: null,
       signalHandlers: new SignalHandlers(),

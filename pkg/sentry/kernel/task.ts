@@ -14,10 +14,12 @@ import {
   type EventKind,
   EventSyscall,
 } from "../platform/platform.ts";
+import type { NetworkNamespace } from "../socket/index.ts";
 import { Timer, type TimerListener } from "../time/index.ts";
 import { IOSequence } from "../usermem/index.ts";
 import type { FileDescription, MountNamespace } from "../vfs/index.ts";
 import type { Credentials } from "./auth/index.ts";
+import type { CgroupNamespace } from "./cgroup_namespace.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FSContext } from "./fs_context.ts";
 import type { IPCNamespace } from "./ipc_namespace.ts";
@@ -33,6 +35,7 @@ import type { ProcessGroup } from "./sessions.ts";
 import type { SignalHandlers } from "./signal_handlers.ts";
 import { BlockRequest, SyscallArguments, type SyscallGenerator } from "./syscalls.ts";
 import type { ExecImage } from "./task_exec.ts";
+import type { TaskNamespaces } from "./task_namespaces.ts";
 import { runApp } from "./task_run.ts";
 import { forceSignal, JOBCTL_PENDING_MASK, sendTaskSignal, setSignalMask } from "./task_signals.ts";
 import { serveSyscall } from "./task_syscall.ts";
@@ -94,8 +97,7 @@ export interface TaskConfig {
   context: Context;
   fdTable: FDTable;
   fsContext: FSContext;
-  utsNamespace: UTSNamespace;
-  mountNamespace: MountNamespace;
+  namespaces: TaskNamespaces;
   /** null: the task leads a new thread group, made of what follows. */
   threadGroup: ThreadGroup | null;
   /** null: a new session. */
@@ -122,6 +124,8 @@ export class Task implements ContextOwner, EventListener {
       "fsContext",
       "utsNamespace",
       "ipcNamespace",
+      "networkNamespace",
+      "cgroupNamespace",
       "mountNamespace",
       "runState",
       "nextState",
@@ -212,6 +216,8 @@ export class Task implements ContextOwner, EventListener {
   fsContext: FSContext;
   utsNamespace: UTSNamespace;
   ipcNamespace: IPCNamespace;
+  networkNamespace: NetworkNamespace;
+  cgroupNamespace: CgroupNamespace;
   mountNamespace: MountNamespace;
   context: Context;
 
@@ -334,7 +340,7 @@ export class Task implements ContextOwner, EventListener {
   constructor(c: TaskConfig) {
     this.kernel = c.kernel;
     this.pidNamespace = c.pidNamespace;
-    this.childPIDNamespace = c.pidNamespace;
+    this.childPIDNamespace = c.namespaces.childPID;
     this.tid = c.tids[0] ?? 0;
     this.name = c.name;
     this.creds = c.creds;
@@ -343,9 +349,13 @@ export class Task implements ContextOwner, EventListener {
     this.args = new SyscallArguments(c.context.args);
     this.fdTable = c.fdTable;
     this.fsContext = c.fsContext;
-    this.utsNamespace = c.utsNamespace;
-    this.ipcNamespace = c.kernel.rootIPCNamespace;
-    this.mountNamespace = c.mountNamespace;
+    this.utsNamespace = c.namespaces.uts;
+    this.ipcNamespace = c.namespaces.ipc;
+    this.networkNamespace = c.namespaces.network;
+    this.cgroupNamespace = c.namespaces.cgroup;
+    this.mountNamespace = c.namespaces.mount;
+    c.pidNamespace.incRef();
+    c.creds.userNamespace.incRef();
     this.blockTimer = new Timer(new BlockTimerListener(this));
     this.startTime = c.kernel.monotonicNow();
     let i = 0;

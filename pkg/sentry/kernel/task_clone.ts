@@ -17,7 +17,9 @@ import { copyRegisters } from "../arch/index.ts";
 import type { LimitSet } from "../limits/index.ts";
 import type { MemoryManager } from "../mm/index.ts";
 import { type Context, REG_FS_BASE, REG_RAX, REG_RSP } from "../platform/platform.ts";
-import { PIDNamespace } from "./pid_namespace.ts";
+import type { Credentials } from "./auth/index.ts";
+import type { FSContext } from "./fs_context.ts";
+import type { PIDNamespace } from "./pid_namespace.ts";
 import { newPIDFD, reservePIDFD } from "./pidfd.ts";
 import { updateCPULimit } from "./process_timers.ts";
 import { eventStop, hasPtraceEvent, idForTracer, inheritPtrace } from "./ptrace.ts";
@@ -25,12 +27,8 @@ import type { RunState } from "./run_state.ts";
 import { undoListOf } from "./semaphore/index.ts";
 import { TASK_SIZE_MAX, Task } from "./task.ts";
 import { runExit } from "./task_exit.ts";
+import { copyNamespaces, decRefs, moveDirectories, newUserNamespace, type TaskNamespaces } from "./task_namespaces.ts";
 import { afterSyscall } from "./task_syscall.ts";
-import type { UTSNamespace } from "./uts_namespace.ts";
-
-/** Namespaces that cannot be made yet: as on a kernel built without them. */
-const UNSUPPORTED_NS =
-  (linux.CLONE_NEWNS | linux.CLONE_NEWCGROUP | linux.CLONE_NEWIPC | linux.CLONE_NEWUSER | linux.CLONE_NEWNET) >>> 0;
 
 /** Arguments of clone(2) and clone3(2), which name the same things differently. */
 export interface CloneArgs {
@@ -68,9 +66,8 @@ function checkFlags(t: Task, a: CloneArgs): void {
     if ((f & linux.CLONE_PARENT_SETTID) !== 0 && a.pidfd === a.parentTID) throw linuxerr.EINVAL;
   }
   if ((f & linux.CLONE_NS_FLAGS) !== 0) {
-    if ((f & linux.CLONE_NEWIPC) !== 0 && (f & linux.CLONE_SYSVSEM) !== 0) throw linuxerr.EINVAL;
     if ((f & linux.CLONE_NEWUSER) === 0 && !t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
-    if ((f & UNSUPPORTED_NS) !== 0) throw linuxerr.EINVAL;
+    if ((f & linux.CLONE_NEWIPC) !== 0 && (f & linux.CLONE_SYSVSEM) !== 0) throw linuxerr.EINVAL;
   }
   if ((f & linux.CLONE_SETTLS) !== 0 && a.tls >= TASK_SIZE_MAX) throw linuxerr.EPERM;
 }
@@ -82,7 +79,7 @@ function atTaskLimit(t: Task): boolean {
   const limit = t.threadGroup.limits.cur(RLIMIT_NPROC);
   const uid = t.creds.realKUID;
   if (limit > set.all.size || uid === 0) return false;
-  if (t.creds.hasCapability(CAP_SYS_RESOURCE) || t.creds.hasCapability(CAP_SYS_ADMIN)) return false;
+  if (t.creds.capable(CAP_SYS_RESOURCE) || t.creds.capable(CAP_SYS_ADMIN)) return false;
   let n = 0;
   for (const o of set.all) if (o.creds.realKUID === uid) n++;
   return n >= limit;
@@ -97,38 +94,46 @@ export function clone(t: Task, a: CloneArgs): number {
   const k = t.kernel;
   const f = a.flags;
   const isThread = (f & linux.CLONE_THREAD) !== 0;
-  const ns = newPIDNamespace(t, f);
-  if (ns.exiting) return -errno.ENOMEM;
-  const tids = allocateTIDs(t, ns, a.setTID);
+  const places = newPlaces(t, f);
+  const ns = places.namespaces.childPID;
   const limits = isThread ? t.threadGroup.limits : t.threadGroup.limits.getCopy();
-  let mm = t.mm;
+  let mm: MemoryManager | null = null;
   const shareMemory = (f & linux.CLONE_VM) !== 0;
-  if (shareMemory) {
-    mm.incUsers();
-  } else {
-    // Both sides go on with their stack and their thread block.
-    const { regs } = t.context;
-    mm.hot.note(regs.get(REG_RSP));
-    mm.hot.note(regs.get(REG_RSP) - PAGE_SIZE);
-    mm.hot.note(regs.get(REG_FS_BASE));
-    mm = mm.fork(limits);
-    // Before the memory is mapped.
-    if ((f & linux.CLONE_CHILD_SETTID) !== 0) tryStore(t, mm, a.childTID, tids[0] ?? 0);
-  }
   let context: Context | null = null;
   let child: Task;
   try {
+    if (ns.exiting) throw linuxerr.ENOMEM;
+    const tids = allocateTIDs(t, ns, a.setTID);
+    if (shareMemory) {
+      t.mm.incUsers();
+      mm = t.mm;
+    } else {
+      // Both sides go on with their stack and their thread block.
+      const { regs } = t.context;
+      const { hot } = t.mm;
+      hot.note(regs.get(REG_RSP));
+      hot.note(regs.get(REG_RSP) - PAGE_SIZE);
+      hot.note(regs.get(REG_FS_BASE));
+      mm = t.mm.fork(limits);
+      // Before the memory is mapped.
+      if ((f & linux.CLONE_CHILD_SETTID) !== 0) tryStore(t, mm, a.childTID, tids[0] ?? 0);
+    }
     context = mm.activate().newContext(t);
     copyContext(context, t, a);
     if ((f & linux.CLONE_PIDFD) !== 0) {
       t.copyOutU32(a.pidfd, reservePIDFD(t, t.threadGroup.limits.cur(RLIMIT_NOFILE)));
     }
-    child = makeChild(t, a, ns, tids, mm, context, limits);
+    child = makeChild(t, a, places, tids, mm, context, limits);
   } catch (e) {
     context?.release();
-    mm.decUsers();
+    mm?.decUsers();
+    decRefs(places.namespaces);
+    places.fs.decRef();
+    if (places.creds !== t.creds) places.creds.userNamespace.decRef();
     throw e;
   }
+  // The child has its own reference on its user namespace.
+  if (places.creds !== t.creds) places.creds.userNamespace.decRef();
   const tid = t.pidNamespace.idOfTask(child);
   const event = traceEvent(t, a);
   if (event !== 0 || (f & linux.CLONE_PTRACE) !== 0) inheritPtrace(child, t);
@@ -156,16 +161,28 @@ function traceEvent(t: Task, a: CloneArgs): number {
   return hasPtraceEvent(t, event) ? event : 0;
 }
 
-/** The namespace the child belongs to. */
-function newPIDNamespace(t: Task, flags: number): PIDNamespace {
-  return (flags & linux.CLONE_NEWPID) === 0 ? t.childPIDNamespace : newChildPIDNamespace(t);
+/** Where the child is and as whom: credentials, namespaces, root and working directory, each with a reference. */
+interface ChildPlaces {
+  readonly creds: Credentials;
+  readonly namespaces: TaskNamespaces;
+  readonly fs: FSContext;
 }
 
-/** A PID namespace below the one the task's children would belong to. ENOSPC at the deepest level. */
-export function newChildPIDNamespace(t: Task): PIDNamespace {
-  const parent = t.childPIDNamespace;
-  if (parent.level + 1 >= linux.MAX_PID_NS_LEVEL) throw linuxerr.ENOSPC;
-  return new PIDNamespace(parent, t.creds.userNamespace, t.kernel.newNamespaceInode());
+/** What CLONE_NEW* and CLONE_FS ask for. EPERM, ENOSPC, EINVAL. */
+function newPlaces(t: Task, flags: number): ChildPlaces {
+  const creds = (flags & linux.CLONE_NEWUSER) !== 0 ? newUserNamespace(t) : t.creds;
+  let fs = t.fsContext;
+  if ((flags & linux.CLONE_FS) !== 0) fs.incRef();
+  else fs = fs.fork();
+  try {
+    const n = copyNamespaces(t, flags, creds, fs);
+    moveDirectories(fs, n);
+    return { creds, namespaces: n.namespaces, fs };
+  } catch (e) {
+    fs.decRef();
+    if (creds !== t.creds) creds.userNamespace.decRef();
+    throw e;
+  }
 }
 
 /** Ids for the child. EAGAIN when there are none; for ids asked for: EPERM, EINVAL, EEXIST. */
@@ -200,7 +217,7 @@ function copyContext(ctx: Context, t: Task, a: CloneArgs): void {
 function makeChild(
   t: Task,
   a: CloneArgs,
-  ns: PIDNamespace,
+  places: ChildPlaces,
   tids: readonly number[],
   mm: MemoryManager,
   context: Context,
@@ -210,36 +227,29 @@ function makeChild(
   const tg = t.threadGroup;
   const isThread = (f & linux.CLONE_THREAD) !== 0;
   const shareFiles = (f & linux.CLONE_FILES) !== 0;
-  const shareFS = (f & linux.CLONE_FS) !== 0;
   if (shareFiles) t.fdTable.incRef();
-  if (shareFS) t.fsContext.incRef();
-  t.mountNamespace.incRef();
   let handlers = tg.signalHandlers;
   if (!isThread) {
     if ((f & linux.CLONE_SIGHAND) !== 0) handlers.refs++;
     else handlers = handlers.fork();
     if ((a.flagsHi & linux.CLONE_CLEAR_SIGHAND_HI) !== 0) handlers.clearHandlers();
   }
-  let uts: UTSNamespace = t.utsNamespace;
-  if ((f & linux.CLONE_NEWUTS) !== 0) uts = uts.fork(t.creds.userNamespace, t.kernel.newNamespaceInode());
   const child = new Task({
     kernel: t.kernel,
-    pidNamespace: ns,
+    pidNamespace: places.namespaces.childPID,
     tids,
     name: t.name,
-    creds: t.creds,
+    creds: places.creds,
     mm,
     context,
     fdTable: shareFiles ? t.fdTable : t.fdTable.fork(),
-    fsContext: shareFS ? t.fsContext : t.fsContext.fork(),
-    utsNamespace: uts,
-    mountNamespace: t.mountNamespace,
+    fsContext: places.fs,
+    namespaces: places.namespaces,
     threadGroup: isThread ? tg : null,
     processGroup: tg.processGroup,
     signalHandlers: handlers,
     limits,
   });
-  child.ipcNamespace = t.ipcNamespace;
   if ((f & linux.CLONE_SYSVSEM) !== 0) {
     child.semaphoreUndo = undoListOf(t);
     child.semaphoreUndo.refs++;

@@ -11,6 +11,7 @@ import type { RunState } from "./run_state.ts";
 import { exitSemaphores } from "./semaphore/index.ts";
 import { type Task, TaskExitDead, TaskExitInitiated, TaskExitNone, TaskExitZombie } from "./task.ts";
 import { runExecveAfterSiblings } from "./task_exec.ts";
+import { releaseNamespaces } from "./task_namespaces.ts";
 import {
   childSignal,
   childSignalOf,
@@ -97,7 +98,7 @@ class RunExitMain implements RunState {
     exitSemaphores(t);
     t.fdTable.decRef();
     t.fsContext.decRef();
-    t.mountNamespace.decRef();
+    releaseNamespaces(t);
     t.seccompFilter?.decRef(k.seccompUsage);
     t.seccompFilter = null;
     t.seccompMode = 0;
@@ -307,6 +308,8 @@ export function reap(t: Task): void {
     tg.processGroup.remove(tg);
     if (tg.signalHandlers.refs > 0) tg.signalHandlers.refs--;
   }
+  t.creds.userNamespace.decRef();
+  t.pidNamespace.decRef();
   for (let ns: PIDNamespace | null = t.pidNamespace; ns !== null; ns = ns.parent) {
     const init = ns.init;
     if (init === null || !ns.exiting || init.liveTasks > 0) continue;

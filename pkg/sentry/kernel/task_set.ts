@@ -1,11 +1,10 @@
+import { PID_NS_INIT_INO } from "../../abi/linux/nsfs.ts";
 import { stateType } from "../../state/index.ts";
 import type { UserNamespace } from "./auth/index.ts";
 import { PIDNamespace } from "./pid_namespace.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** Inode number Linux gives the first PID namespace (PROC_PID_INIT_INO). */
-const ROOT_PIDNS_INO = 0xeffffffc;
 /** Most tasks a sandbox may have, zombies included: each costs the sentry some kilobytes. */
 const MAX_TASKS_DEFAULT = 16384;
 
@@ -22,7 +21,7 @@ export class TaskSet {
   forks = 0;
 
   constructor(userNamespace: UserNamespace) {
-    this.root = new PIDNamespace(null, userNamespace, ROOT_PIDNS_INO);
+    this.root = new PIDNamespace(null, userNamespace, PID_NS_INIT_INO);
   }
 
   /** Registers a new task. */

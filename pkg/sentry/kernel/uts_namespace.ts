@@ -1,6 +1,7 @@
+import { CLONE_NEWUTS } from "../../abi/linux/clone.ts";
 import { stateType } from "../../state/index.ts";
 import { EventErr, EventPri, Queue } from "../../waiter/index.ts";
-import type { UserNamespace } from "./auth/index.ts";
+import { Namespace, UCOUNT_UTS_NAMESPACES, type UserNamespace } from "./auth/index.ts";
 
 /** Changes of names in any UTS namespace: as in Linux, those who poll /proc/sys/kernel/{host,domain}name hear of all. */
 export class UTSChanges {
@@ -13,12 +14,11 @@ export class UTSChanges {
 }
 
 /** A UTS namespace: host and domain name, byte strings of at most 64 bytes. */
-export class UTSNamespace {
-  static readonly stateType = stateType("kernel.UTSNamespace", [
+export class UTSNamespace extends Namespace {
+  static override readonly stateType = stateType("kernel.UTSNamespace", [
     "hostName",
     "domainName",
     "userNamespace",
-    "ino",
     "changes",
   ]);
   /** Change through setHostName. */
@@ -26,8 +26,6 @@ export class UTSNamespace {
   /** Change through setDomainName. */
   domainName: string;
   readonly userNamespace: UserNamespace;
-  /** Inode number on nsfs. */
-  readonly ino: number;
   /** Shared by all namespaces that came from one. */
   readonly changes: UTSChanges;
 
@@ -38,12 +36,31 @@ export class UTSNamespace {
     ino: number,
     changes: UTSChanges = new UTSChanges(),
   ) {
+    super(ino);
     this.hostName = hostName;
     this.domainName = domainName;
     this.userNamespace = userNamespace;
-    this.ino = ino;
     this.changes = changes;
+    userNamespace.incRef();
   }
+
+  override cloneFlag(): number {
+    return CLONE_NEWUTS;
+  }
+
+  override kindName(): string {
+    return "uts";
+  }
+
+  override countedAs(): number {
+    return UCOUNT_UTS_NAMESPACES;
+  }
+
+  override governor(): UserNamespace {
+    return this.userNamespace;
+  }
+
+  override release(): void {}
 
   /** sethostname(2). */
   setHostName(name: string): void {

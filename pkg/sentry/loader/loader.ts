@@ -240,18 +240,26 @@ function newCredentials(a: LoadArgs, file: FileDescription): { creds: Credential
   let setKGID = -1;
   let fileCaps: FileCapabilities | null = null;
   const inode = file.inode;
-  const nosuid = (file.vd.mount.flags & MS_NOSUID) !== 0;
-  if (a.allowSUID && !nosuid) {
+  if (a.allowSUID && maySUID(a, file)) {
     const mode = inode.mode();
     const ns = a.creds.userNamespace;
-    const mapped = ns.mapFromKUID(inode.uid()) >= 0 && ns.mapFromKGID(inode.gid()) >= 0;
-    if (!a.noNewPrivs && mapped) {
+    if (!a.noNewPrivs && ns.mapsIDs(inode.uid(), inode.gid())) {
       if ((mode & S_ISUID) !== 0) setKUID = inode.uid();
       if ((mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) setKGID = inode.gid();
     }
     fileCaps = readFileCaps(file, a.creds);
   }
   return execCredentials(a.creds, { setKUID, setKGID, fileCaps, noNewPrivs: a.noNewPrivs, unsafe: a.unsafe });
+}
+
+/** Whether set-ID bits and capabilities of a file count (mnt_may_suid()): not on mounts or filesystems that are not the caller's own. */
+function maySUID(a: LoadArgs, file: FileDescription): boolean {
+  const { mount } = file.vd;
+  if ((mount.flags & MS_NOSUID) !== 0) return false;
+  const t = a.vfs.currentTask();
+  if (t !== null && mount.ns !== t.mountNamespace) return false;
+  const owner = mount.fs.userNamespace;
+  return owner === null || a.creds.userNamespace.isWithin(owner);
 }
 
 function readFileCaps(file: FileDescription, creds: Credentials): FileCapabilities | null {

@@ -1,13 +1,13 @@
+import { CLONE_NEWNET } from "../../abi/linux/clone.ts";
 import { SK_RMEM_DEFAULT, SK_RMEM_MAX, SK_WMEM_DEFAULT, SK_WMEM_MAX, SOMAXCONN } from "../../abi/linux/socket.ts";
 import { stateType } from "../../state/index.ts";
-import type { UserNamespace } from "../kernel/auth/index.ts";
-import { UnixNames } from "./unix/transport/names.ts";
+import { Namespace, UCOUNT_NET_NAMESPACES, type UserNamespace } from "../kernel/auth/index.ts";
+import { UnixNames } from "./unix/transport/name_table.ts";
 
 /** A network namespace (network_namespaces(7)): the scope of abstract socket names, of limits under /proc/sys/net and of CAP_NET_*. */
-export class NetworkNamespace {
-  static readonly stateType = stateType("socket.NetworkNamespace", [
+export class NetworkNamespace extends Namespace {
+  static override readonly stateType = stateType("socket.NetworkNamespace", [
     "userNamespace",
-    "ino",
     "unix",
     "somaxconn",
     "wmemDefault",
@@ -17,8 +17,6 @@ export class NetworkNamespace {
     "lastCookie",
   ]);
   readonly userNamespace: UserNamespace;
-  /** Inode number on nsfs. */
-  readonly ino: number;
   readonly unix: UnixNames = new UnixNames();
   /** /proc/sys/net/core/somaxconn. */
   somaxconn = SOMAXCONN;
@@ -31,7 +29,26 @@ export class NetworkNamespace {
   lastCookie = 0;
 
   constructor(userNamespace: UserNamespace, ino: number) {
+    super(ino);
     this.userNamespace = userNamespace;
-    this.ino = ino;
+    userNamespace.incRef();
   }
+
+  override cloneFlag(): number {
+    return CLONE_NEWNET;
+  }
+
+  override kindName(): string {
+    return "net";
+  }
+
+  override countedAs(): number {
+    return UCOUNT_NET_NAMESPACES;
+  }
+
+  override governor(): UserNamespace {
+    return this.userNamespace;
+  }
+
+  override release(): void {}
 }

@@ -7,7 +7,7 @@ import type { ThreadGroup } from "../kernel/thread_group.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { RightsAccounting } from "./control/index.ts";
 import { Message } from "./message.ts";
-import { NetworkNamespace } from "./namespace.ts";
+import type { NetworkNamespace } from "./namespace.ts";
 import { PIDRef } from "./pid_ref.ts";
 import type { Socket } from "./socket.ts";
 import { UnixProvider } from "./unix/provider.ts";
@@ -34,14 +34,13 @@ export interface SocketProvider {
 export class SocketSystem {
   static readonly stateType = stateType(
     "socket.SocketSystem",
-    ["kernel", "fs", "providers", "rootNamespace", "sockets", "bytes", "rights", "collector"],
+    ["kernel", "fs", "providers", "sockets", "bytes", "rights", "collector"],
     ["buffers", "messages", "packets", "pidRefs"],
   );
   readonly kernel: Kernel;
   readonly fs: SockFS;
   /** By address family. */
   readonly providers: Map<number, SocketProvider> = new Map();
-  readonly rootNamespace: NetworkNamespace;
   /** Sockets there are. */
   sockets = 0;
   /** Bytes that messages on their way take, as Linux would count them. */
@@ -57,7 +56,6 @@ export class SocketSystem {
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.fs = new SockFS(kernel.vfs);
-    this.rootNamespace = new NetworkNamespace(kernel.rootUserNamespace, kernel.newNamespaceInode());
     this.rights = new RightsAccounting(kernel);
     this.collector = new Collector(this);
     this.register(AF_UNIX, new UnixProvider(this));
@@ -74,8 +72,8 @@ export class SocketSystem {
   }
 
   /** The network namespace of a task. */
-  namespaceOf(_t: Task): NetworkNamespace {
-    return this.rootNamespace;
+  namespaceOf(t: Task): NetworkNamespace {
+    return t.networkNamespace;
   }
 
   /** Counts a new socket: false when there are too many. */
@@ -128,7 +126,7 @@ export function socketSystem(k: Kernel): SocketSystem {
   return k.sockets;
 }
 
-/** /proc/net/unix; a byte string. */
-export function unixSockets(k: Kernel): string {
-  return unixSocketTable(socketSystem(k).rootNamespace.unix);
+/** /proc/net/unix of a network namespace; a byte string. */
+export function unixSockets(ns: NetworkNamespace): string {
+  return unixSocketTable(ns.unix);
 }

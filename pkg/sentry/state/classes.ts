@@ -21,6 +21,7 @@ import * as fsimplHostTty from "../fsimpl/host/tty.ts";
 import * as fsimplKernfsDirectory from "../fsimpl/kernfs/directory.ts";
 import * as fsimplKernfsFile from "../fsimpl/kernfs/file.ts";
 import * as fsimplKernfsSymlink from "../fsimpl/kernfs/symlink.ts";
+import * as fsimplNsfsNsfs from "../fsimpl/nsfs/nsfs.ts";
 import * as fsimplOverlayCopyUp from "../fsimpl/overlay/copy_up.ts";
 import * as fsimplOverlayDirectory from "../fsimpl/overlay/directory.ts";
 import * as fsimplOverlayDirectoryFd from "../fsimpl/overlay/directory_fd.ts";
@@ -54,6 +55,7 @@ import * as fsutilHostIo from "../fsutil/host_io.ts";
 import * as kernelAuthCapabilitySet from "../kernel/auth/capability_set.ts";
 import * as kernelAuthCredentials from "../kernel/auth/credentials.ts";
 import * as kernelAuthUserNamespace from "../kernel/auth/user_namespace.ts";
+import * as kernelCgroupNamespace from "../kernel/cgroup_namespace.ts";
 import * as kernelFdTable from "../kernel/fd_table.ts";
 import * as kernelFsContext from "../kernel/fs_context.ts";
 import * as kernelFutexFutex from "../kernel/futex/futex.ts";
@@ -61,6 +63,7 @@ import * as kernelFutexWaiter from "../kernel/futex/waiter.ts";
 import * as kernelIpcObject from "../kernel/ipc/object.ts";
 import * as kernelIpcPidRef from "../kernel/ipc/pid_ref.ts";
 import * as kernelIpcRegistry from "../kernel/ipc/registry.ts";
+import * as kernelIpcUsage from "../kernel/ipc/usage.ts";
 import * as kernelIpcNamespace from "../kernel/ipc_namespace.ts";
 import * as kernelKernel from "../kernel/kernel.ts";
 import * as kernelMsgqueueQueue from "../kernel/msgqueue/queue.ts";
@@ -115,7 +118,7 @@ import * as socketUnixProvider from "../socket/unix/provider.ts";
 import * as socketUnixTransportAddress from "../socket/unix/transport/address.ts";
 import * as socketUnixTransportEndpoint from "../socket/unix/transport/endpoint.ts";
 import * as socketUnixTransportGarbage from "../socket/unix/transport/garbage.ts";
-import * as socketUnixTransportNames from "../socket/unix/transport/names.ts";
+import * as socketUnixTransportNameTable from "../socket/unix/transport/name_table.ts";
 import * as socketUnixTransportPacket from "../socket/unix/transport/packet.ts";
 import * as socketUnixUnix from "../socket/unix/unix.ts";
 import * as syscallsLinuxFileOwner from "../syscalls/linux/file_owner.ts";
@@ -137,6 +140,8 @@ import * as vfsHostCopy from "../vfs/host_copy.ts";
 import * as vfsLock from "../vfs/lock.ts";
 import * as vfsMissingNames from "../vfs/missing_names.ts";
 import * as vfsMount from "../vfs/mount.ts";
+import * as vfsMountNamespace from "../vfs/mount_namespace.ts";
+import * as vfsMountPropagation from "../vfs/mount_propagation.ts";
 import * as vfsOpath from "../vfs/opath.ts";
 import * as vfsOptions from "../vfs/options.ts";
 import * as vfsPathWalk from "../vfs/path_walk.ts";
@@ -178,6 +183,9 @@ export const stateClasses: readonly StateClass[] = [
   fsimplKernfsFile.DynamicBytesFileDescription,
   fsimplKernfsFile.StaticFile,
   fsimplKernfsSymlink.StaticSymlink,
+  fsimplNsfsNsfs.NSFilesystem,
+  fsimplNsfsNsfs.NSInode,
+  fsimplNsfsNsfs.NSFileDescription,
   fsimplOverlayCopyUp.CopyUp,
   fsimplOverlayDirectory.OverlayDirectory,
   fsimplOverlayDirectoryFd.SnapshotEntry,
@@ -198,6 +206,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplProcFilesystem.ProcFilesystem,
   fsimplProcFilesystem.ProcType,
   fsimplProcIdMap.IDMapFile,
+  fsimplProcIdMap.IDMapFileDescription,
   fsimplProcNet.UnixSocketsFile,
   fsimplProcRoot.RootDirectory,
   fsimplProcRoot.SelfSymlink,
@@ -234,6 +243,7 @@ export const stateClasses: readonly StateClass[] = [
   kernelAuthCredentials.Credentials,
   kernelAuthUserNamespace.IDMapEntry,
   kernelAuthUserNamespace.UserNamespace,
+  kernelCgroupNamespace.CgroupNamespace,
   kernelFdTable.FDBlock,
   kernelFdTable.FDTable,
   kernelFsContext.FSContext,
@@ -243,6 +253,7 @@ export const stateClasses: readonly StateClass[] = [
   kernelIpcObject.IPCObject,
   kernelIpcPidRef.PIDRef,
   kernelIpcRegistry.Registry,
+  kernelIpcUsage.IPCUsage,
   kernelIpcNamespace.IPCNamespace,
   kernelKernel.Kernel,
   kernelMsgqueueQueue.MessageType,
@@ -327,7 +338,7 @@ export const stateClasses: readonly StateClass[] = [
   socketUnixTransportEndpoint.UnixEndpoint,
   socketUnixTransportGarbage.Vertex,
   socketUnixTransportGarbage.Collector,
-  socketUnixTransportNames.UnixNames,
+  socketUnixTransportNameTable.UnixNames,
   socketUnixTransportPacket.Packet,
   socketUnixTransportPacket.PacketQueue,
   socketUnixUnix.UnixSocket,
@@ -361,7 +372,8 @@ export const stateClasses: readonly StateClass[] = [
   vfsLock.LockWaits,
   vfsMissingNames.MissingNames,
   vfsMount.Mount,
-  vfsMount.MountNamespace,
+  vfsMountNamespace.MountNamespace,
+  vfsMountPropagation.PeerGroup,
   vfsOpath.OPathFileDescription,
   vfsOptions.PathOperation,
   vfsOptions.Timestamp,

@@ -1,4 +1,5 @@
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_PATH, O_RDWR, O_TRUNC } from "../../abi/linux/file.ts";
+import { UTS_NS_INIT_INO } from "../../abi/linux/nsfs.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { DevType, registerDevices } from "../fsimpl/dev/index.ts";
@@ -91,7 +92,7 @@ export class TestSandbox {
       futexes: new FutexManager(),
       syscallTable,
       rootUserNamespace: users,
-      rootUTSNamespace: new UTSNamespace("sandbox", "(none)", users, 0xf0000000),
+      rootUTSNamespace: new UTSNamespace("sandbox", "(none)", users, UTS_NS_INIT_INO),
       log: this.log,
       cpuCount: cpus,
       totalMemory: MEMORY,

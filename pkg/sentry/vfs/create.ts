@@ -23,20 +23,27 @@ export function newFileMode(dir: Inode, mode: number, creds: Credentials): numbe
   if ((dirMode & S_ISGID) === 0) return mode;
   if ((mode & S_IFMT) === S_IFDIR) return mode | S_ISGID;
   if ((mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP)) return mode;
-  if (creds.inGroup(dir.gid()) || creds.hasCapability(CAP_FSETID)) return mode;
+  if (creds.inGroup(dir.gid()) || creds.capableOverFile(CAP_FSETID, dir.uid(), dir.gid())) return mode;
   return mode & ~S_ISGID;
 }
 
-/** Whether a name may be made in the directory: ENOENT when it was removed, EACCES. */
+/**
+ * Whether a name may be made in the directory: ENOENT when it was removed, EOVERFLOW when the file's owner would not exist in
+ * the user namespace of the filesystem, EACCES.
+ */
 export function checkCreate(dir: Dentry, creds: Credentials): void {
   if (dir.deleted) throw linuxerr.ENOENT;
+  const owner = dir.fs.userNamespace;
+  if (owner !== null && !owner.mapsIDs(creds.fsKUID, creds.fsKGID)) throw linuxerr.EOVERFLOW;
   if (dir.inode.checkPermissions(creds, MAY_WRITE | MAY_EXEC) !== 0) throw linuxerr.EACCES;
 }
 
 /** Whether the sticky bit of the directory keeps the caller from removing or renaming the file. */
 export function stickyForbids(dir: Inode, target: Inode, creds: Credentials): boolean {
   if ((dir.mode() & S_ISVTX) === 0) return false;
-  return target.uid() !== creds.fsKUID && dir.uid() !== creds.fsKUID && !creds.hasCapability(CAP_FOWNER);
+  const uid = target.uid();
+  if (uid === creds.fsKUID || dir.uid() === creds.fsKUID) return false;
+  return !creds.capableOverFile(CAP_FOWNER, uid, target.gid());
 }
 
 /** Whether a name may be removed from its directory, as a directory or as another file: EACCES, EPERM, ENOTDIR, EISDIR, ENOENT. */
@@ -100,7 +107,7 @@ export function mknodAt(
     const type = mode & S_IFMT;
     const isDevice = type === S_IFCHR || type === S_IFBLK;
     // A whiteout (0:0) needs no privilege.
-    if (isDevice && !(type === S_IFCHR && rdev === 0) && !creds.hasCapability(CAP_MKNOD)) throw linuxerr.EPERM;
+    if (isDevice && !(type === S_IFCHR && rdev === 0) && !creds.capable(CAP_MKNOD)) throw linuxerr.EPERM;
     const full = newFileMode(dir.inode, mode, creds);
     const inode =
       type === linuxmode.S_IFREG
@@ -148,6 +155,18 @@ export function linkAt(vfs: VirtualFilesystem, creds: Credentials, old: VirtualD
   }
 }
 
+/** Whether something is mounted on a dentry in the caller's namespace: it cannot be removed or renamed then. */
+export function isLocalMountpoint(vfs: VirtualFilesystem, d: Dentry): boolean {
+  if (d.mounts === null) return false;
+  const ns = vfs.currentTask()?.mountNamespace;
+  return ns === undefined || d.mounts.some((m) => m.ns === ns);
+}
+
+/** The name is gone: what other namespaces have mounted on it goes too. */
+export function detachMounts(vfs: VirtualFilesystem, d: Dentry): void {
+  for (const m of [...(d.mounts ?? [])]) vfs.umountTree(m, false);
+}
+
 /** VirtualFilesystem.unlinkAt. */
 export function unlinkAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOperation): void {
   const w = vfs.acquireWalker(creds, pop);
@@ -161,8 +180,9 @@ export function unlinkAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOp
     if (d === null) throw linuxerr.ENOENT;
     if (w.trailingSlash) throw d.inode.isDir() ? linuxerr.EISDIR : linuxerr.ENOTDIR;
     checkDelete(dir, d, false, creds);
-    if (d.mounts !== null) throw linuxerr.EBUSY;
+    if (isLocalMountpoint(vfs, d)) throw linuxerr.EBUSY;
     dir.inode.unlink(dir, d);
+    detachMounts(vfs, d);
     d.markDeleted();
   } finally {
     vfs.releaseWalker(w);
@@ -183,8 +203,9 @@ export function rmdirAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOpe
     const d = w.lookupLast();
     if (d === null) throw linuxerr.ENOENT;
     checkDelete(dir, d, true, creds);
-    if (d.mounts !== null) throw linuxerr.EBUSY;
+    if (isLocalMountpoint(vfs, d)) throw linuxerr.EBUSY;
     dir.inode.rmdir(dir, d);
+    detachMounts(vfs, d);
     d.markDeleted();
   } finally {
     vfs.releaseWalker(w);

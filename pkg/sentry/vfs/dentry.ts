@@ -38,7 +38,7 @@ export class Dentry {
   children: Map<string, Dentry> | null = null;
   /** Holders: virtual dentries that were incRef'd, mounts, and every child, hashed or not (it needs its way up). */
   refs = 0;
-  /** Mounts whose mountpoint this is, in any namespace; the last one covers those before it. */
+  /** Mounts whose mountpoint this is, in any namespace. */
   mounts: Mount[] | null = null;
   /** Reachable from the parent. */
   hashed = false;

@@ -1,6 +1,6 @@
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
-import type { Credentials } from "../kernel/auth/index.ts";
+import type { Credentials, UserNamespace } from "../kernel/auth/index.ts";
 import { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Statfs } from "./options.ts";
@@ -17,6 +17,7 @@ export abstract class Filesystem {
     "readOnly",
     "revalidates",
     "missingFor",
+    "userNamespace",
   ]);
   readonly vfs: VirtualFilesystem;
   /** Minor of the anonymous device number (major 0) that st_dev of its files shows. */
@@ -34,6 +35,12 @@ export abstract class Filesystem {
    * filesystem only, or such a delay is accepted. 0: ask at each use.
    */
   missingFor = 0;
+
+  /**
+   * The user namespace it was mounted in; null: the first one. Files of its are owned by ids of that namespace, its devices cannot be opened,
+   * and set-id bits count only within it.
+   */
+  userNamespace: UserNamespace | null = null;
 
   constructor(vfs: VirtualFilesystem) {
     this.vfs = vfs;
@@ -91,6 +98,13 @@ export interface FilesystemType {
   readonly allowUserMount: boolean;
   /** Shown in /proc/filesystems. */
   readonly allowUserList: boolean;
+  /**
+   * The user namespace in which mounting it takes CAP_SYS_ADMIN, and which it then belongs to (FS_USERNS_MOUNT); absent or
+   * null: the first one.
+   */
+  userNamespace?(creds: Credentials, vfs: VirtualFilesystem): UserNamespace | null;
+  /** A mount of it may not show more than the mounts there are (SB_I_USERNS_VISIBLE). */
+  readonly userVisible?: boolean;
   /** Makes an instance, or returns a shared one (which an internal mount keeps alive). Throws EINVAL for bad options. */
   getFilesystem(vfs: VirtualFilesystem, creds: Credentials, source: string, opts: GetFilesystemOptions): Filesystem;
 }

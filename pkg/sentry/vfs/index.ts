@@ -16,11 +16,12 @@ export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./fi
 export { type BoundEndpoint, type Fifo, Inode } from "./inode.ts";
 export { FileLocks, LOCK_MAX, LockRange, LockWait, LockWaits, type PosixLockConflict } from "./lock.ts";
 export { MemoryInode } from "./memory_inode.ts";
-export { MOUNT_FLAGS, Mount, MountNamespace } from "./mount.ts";
+export { MOUNT_FLAGS, Mount } from "./mount.ts";
+export { MountNamespace } from "./mount_namespace.ts";
 export { OPathFileDescription } from "./opath.ts";
 export { checkAccess } from "./open.ts";
 export * from "./options.ts";
-export { lookupChild } from "./path_walk.ts";
+export { lookupChild, mountedAt } from "./path_walk.ts";
 export { checkModePermissions, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permissions.ts";
 export { finishRename } from "./rename.ts";
 export { MAX_FILE_OFFSET, SeekableFileDescription } from "./seekable.ts";

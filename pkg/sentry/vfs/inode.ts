@@ -3,7 +3,7 @@ import { S_IFDIR, S_IFMT } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
-import type { Credentials } from "../kernel/auth/index.ts";
+import type { Credentials, Namespace } from "../kernel/auth/index.ts";
 import type { Task } from "../kernel/task.ts";
 import type { Dentry } from "./dentry.ts";
 import type { FileDescription } from "./file_description.ts";
@@ -102,6 +102,16 @@ export abstract class Inode {
   /** How pathnames show a file that is in no directory tree: "pipe:[12]", "/memfd:x (deleted)"; null for all others. */
   specialName(): string | null {
     return null;
+  }
+
+  /** The namespace that this is the file of (nsfs); null for all other files. */
+  boundNamespace(): Namespace | null {
+    return null;
+  }
+
+  /** Whether a directory has no entries, to decide what a mount on it hides. */
+  isEmptyDirectory(): boolean {
+    return false;
   }
 
   // ---- directories

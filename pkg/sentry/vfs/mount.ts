@@ -19,11 +19,11 @@ import {
   ST_VALID,
 } from "../../abi/linux/fs.ts";
 import { stateType } from "../../state/index.ts";
-import { EventErr, EventPri, Queue } from "../../waiter/index.ts";
-import type { UserNamespace } from "../kernel/auth/index.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Filesystem } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
+import type { MountNamespace } from "./mount_namespace.ts";
+import type { PeerGroup } from "./mount_propagation.ts";
 import { VirtualDentry } from "./virtual_dentry.ts";
 
 /** Mount flags that belong to the mount itself (not to the filesystem). */
@@ -42,7 +42,14 @@ export class Mount {
     "parent",
     "mountpoint",
     "children",
+    "locked",
+    "lockedFlags",
+    "lockedAtime",
+    "peers",
+    "master",
+    "unbindable",
     "refs",
+    "released",
     "rootVD",
   ]);
   /** Unique while the kernel lives: /proc/self/mountinfo, statx(2). */
@@ -59,10 +66,23 @@ export class Mount {
   parent: Mount | null = null;
   /** A dentry of the parent's filesystem. */
   mountpoint: Dentry | null = null;
-  /** In order of mounting. */
-  children: Set<Mount> = new Set();
+  /** By mountpoint, in order of mounting: what is mounted later at the same place is a child of what is there. */
+  readonly children: Map<Dentry, Mount> = new Map();
+  /** Cannot be taken off its place: it came from a more privileged mount namespace, and hides what is below (MNT_LOCKED). */
+  locked = false;
+  /** Flags that cannot be cleared, for the same reason. */
+  lockedFlags = 0;
+  /** Nor can those about access times change. */
+  lockedAtime = false;
+  /** The mounts that share what is mounted on them; null: private or a slave only. */
+  peers: PeerGroup | null = null;
+  /** The group whose changes it receives; null: none. */
+  master: PeerGroup | null = null;
+  /** Private, and cannot be bound elsewhere. */
+  unbindable = false;
   /** Open files, working directories and other holders below it; umount(2) is EBUSY while positive. */
   refs = 0;
+  released = false;
   /** The root as a virtual dentry. */
   readonly rootVD: VirtualDentry;
 
@@ -83,47 +103,74 @@ export class Mount {
     return (this.flags & MS_RDONLY) !== 0 || this.fs.readOnly;
   }
 
-  /** Attaches to a place of a namespace, above what is mounted there already. */
-  attach(ns: MountNamespace, parent: Mount, mountpoint: Dentry): void {
-    this.ns = ns;
+  /** Puts it at a place. What is mounted there already comes to lie on top of it. */
+  link(parent: Mount, mountpoint: Dentry): void {
+    const covered = parent.children.get(mountpoint);
+    if (covered !== undefined) {
+      covered.unlink();
+      let top: Mount = this;
+      for (let m = top.children.get(top.root); m !== undefined; m = top.children.get(top.root)) top = m;
+      covered.link(top, top.root);
+    }
     this.parent = parent;
     this.mountpoint = mountpoint;
-    parent.children.add(this);
+    parent.children.set(mountpoint, this);
     mountpoint.incRef();
     if (mountpoint.mounts === null) mountpoint.mounts = [this];
     else mountpoint.mounts.push(this);
-    ns.mountCount++;
-    ns.changed();
   }
 
-  /** Takes it off its place. It lives on while it has holders. */
-  detach(): void {
+  /** Takes it off its place, with what is mounted on it. */
+  unlink(): void {
     const point = this.mountpoint;
-    if (this.parent !== null) this.parent.children.delete(this);
-    if (this.ns !== null) {
-      this.ns.mountCount--;
-      this.ns.changed();
-    }
-    this.ns = null;
+    if (point === null || this.parent === null) return;
+    this.parent.children.delete(point);
     this.parent = null;
     this.mountpoint = null;
-    if (point !== null && point.mounts !== null) {
+    if (point.mounts !== null) {
       const i = point.mounts.indexOf(this);
       if (i >= 0) point.mounts.splice(i, 1);
       if (point.mounts.length === 0) point.mounts = null;
-      point.decRef();
     }
-    if (this.refs === 0) this.release();
+    point.decRef();
+  }
+
+  /** Counts as one of the namespace's. */
+  join(ns: MountNamespace): void {
+    this.ns = ns;
+    ns.mountCount++;
+    this.fs.vfs.mountCount++;
+    ns.changed();
+  }
+
+  /** Belongs to no namespace any more. */
+  leave(): void {
+    const { ns } = this;
+    if (ns === null) return;
+    this.ns = null;
+    ns.mountCount--;
+    this.fs.vfs.mountCount--;
+    ns.changed();
   }
 
   /** Drops a holder. */
   decRef(): void {
     this.refs--;
-    if (this.refs === 0 && this.ns === null) this.release();
+    this.releaseIfUnused();
   }
 
-  /** Nobody holds it and it is nowhere. */
+  /** Ends it when nobody holds it and it is nowhere. */
+  releaseIfUnused(): void {
+    if (this.refs === 0 && this.ns === null && this.parent === null && !this.released) this.release();
+  }
+
+  /** Nobody holds it and it is nowhere. What stayed on it when it was taken down goes too. */
   release(): void {
+    this.released = true;
+    for (const c of [...this.children.values()]) {
+      c.unlink();
+      c.releaseIfUnused();
+    }
     this.root.decRef();
     this.fs.mounts--;
     if (this.fs.mounts === 0) this.fs.vfs.releaseFilesystem(this.fs);
@@ -163,54 +210,5 @@ export class Mount {
     if ((f & (MS_NOATIME | MS_STRICTATIME)) === 0) s += ",relatime";
     if ((f & MS_NOSYMFOLLOW) !== 0) s += ",nosymfollow";
     return s;
-  }
-}
-
-/** A tree of mounts that a set of tasks sees: mount_namespaces(7). */
-export class MountNamespace {
-  static readonly stateType = stateType("vfs.MountNamespace", [
-    "root",
-    "refs",
-    "mountCount",
-    "owner",
-    "ino",
-    "changeQueue",
-    "changes",
-  ]);
-  /** The root mount's root. */
-  root: VirtualDentry;
-  refs = 1;
-  /** Mounts in the tree: bounded like /proc/sys/fs/mount-max. */
-  mountCount = 1;
-  /** The user namespace it belongs to. */
-  owner: UserNamespace;
-  /** Inode number of /proc/[pid]/ns/mnt. */
-  ino = 0;
-  /** Notified at every change, for those who poll /proc/[pid]/mounts. */
-  readonly changeQueue: Queue = new Queue();
-  /** Grows with every change. */
-  changes = 0;
-
-  constructor(root: Mount, owner: UserNamespace) {
-    this.root = root.rootVD;
-    this.owner = owner;
-    root.ns = this;
-  }
-
-  /** A mount came, went or changed. */
-  changed(): void {
-    this.changes++;
-    this.changeQueue.notify(EventErr | EventPri);
-  }
-
-  /** A task joins. */
-  incRef(): void {
-    this.refs++;
-  }
-
-  /** A task leaves; the last one takes the whole tree down. */
-  decRef(): void {
-    this.refs--;
-    if (this.refs === 0) this.root.mount.fs.vfs.umountTree(this.root.mount);
   }
 }

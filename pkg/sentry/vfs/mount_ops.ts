@@ -1,13 +1,66 @@
-import { MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_BIND, MS_RDONLY, UMOUNT_NOFOLLOW } from "../../abi/linux/fs.ts";
+import { CAP_SYS_ADMIN } from "../../abi/linux/capability.ts";
+import {
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MNT_FORCE,
+  MS_BIND,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_RELATIME,
+  MS_SHARED,
+  MS_STRICTATIME,
+  UMOUNT_NOFOLLOW,
+} from "../../abi/linux/fs.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials, UserNamespace } from "../kernel/auth/index.ts";
-import type { Dentry } from "./dentry.ts";
-import type { GetFilesystemOptions } from "./filesystem.ts";
-import { MOUNT_FLAGS, type Mount, MountNamespace } from "./mount.ts";
+import type { Filesystem, GetFilesystemOptions } from "./filesystem.ts";
+import { MOUNT_FLAGS, type Mount } from "./mount.ts";
+import { MountNamespace } from "./mount_namespace.ts";
+import {
+  COPY_NAMESPACE_FILES,
+  COPY_SHARED_TO_SLAVE,
+  COPY_UNBINDABLE,
+  changePropagation,
+  cloneMount,
+  copyTree,
+  isMountNamespaceFile,
+  isPropagatedBusy,
+  mountsOf,
+  type Propagated,
+  propagateTree,
+  propagateUmount,
+  releaseTree,
+} from "./mount_propagation.ts";
 import type { PathOperation } from "./options.ts";
-import { buildPathname } from "./pathname.ts";
 import type { VirtualFilesystem } from "./vfs.ts";
 import { VirtualDentry } from "./virtual_dentry.ts";
+
+/** Flags about access times. */
+const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_STRICTATIME;
+/** Flags that a less privileged namespace cannot clear. */
+const LOCKABLE_FLAGS = MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC;
+
+/** The mount namespace whose tree a caller may change: that of the current task; inside the sentry any. */
+function isOwnMount(vfs: VirtualFilesystem, m: Mount): boolean {
+  const t = vfs.currentTask();
+  return m.ns !== null && (t === null || m.ns === t.mountNamespace);
+}
+
+/** EINVAL unless the mount is in the caller's namespace. */
+function checkOwnMount(vfs: VirtualFilesystem, m: Mount): void {
+  if (!isOwnMount(vfs, m)) throw linuxerr.EINVAL;
+}
+
+/** Whether the caller rules the filesystem itself, not only mounts of it. */
+function mayAdminister(creds: Credentials, fs: Filesystem): boolean {
+  const ns = fs.userNamespace;
+  return ns === null ? creds.capable(CAP_SYS_ADMIN) : creds.hasCapabilityIn(CAP_SYS_ADMIN, ns);
+}
 
 /** VirtualFilesystem.mountAt. */
 export function mountAt(
@@ -24,9 +77,12 @@ export function mountAt(
     const fs = vfs.newFilesystem(creds, type, source, opts);
     const mount = vfs.newFirstMount(fs, source, opts.flags);
     try {
+      checkOwnMount(vfs, at.mount);
+      if (vfs.fsTypes.get(type)?.userVisible === true) checkNotRevealing(at.mount.ns, mount);
+      if (at.mount.fs === fs && at.dentry === at.mount.root) throw linuxerr.EBUSY;
       connectMount(vfs, mount, at);
     } catch (e) {
-      mount.release();
+      releaseTree(mount);
       throw e;
     }
     return mount;
@@ -35,14 +91,80 @@ export function mountAt(
   }
 }
 
-/** VirtualFilesystem.connectMount. */
+/**
+ * EPERM when a new mount would show a less privileged namespace more of a kind of filesystem than it sees already (mount_too_revealing()); what is
+ * locked there is locked on the new one.
+ */
+function checkNotRevealing(ns: MountNamespace | null, mount: Mount): void {
+  if (ns === null || ns.owner.parent === null) return;
+  for (const m of mountsOf(ns.root.mount)) {
+    if (m.fs.type !== mount.fs.type || m.root !== m.fs.root) continue;
+    const readOnly = (m.lockedFlags & MS_RDONLY) !== 0 || m.fs.readOnly;
+    if (readOnly && (mount.flags & MS_RDONLY) === 0) continue;
+    if (m.lockedAtime && (m.flags & ATIME_FLAGS) !== (mount.flags & ATIME_FLAGS)) continue;
+    let hides = false;
+    for (const [point, c] of m.children) if (c.locked && !point.inode.isEmptyDirectory()) hides = true;
+    if (hides) continue;
+    if (readOnly) mount.lockedFlags |= MS_RDONLY;
+    mount.lockedAtime = m.lockedAtime;
+    return;
+  }
+  throw linuxerr.EPERM;
+}
+
+/** VirtualFilesystem.connectMount: puts a tree that is nowhere, or was just taken off its place, there and where that propagates to. */
 export function connectMount(vfs: VirtualFilesystem, mount: Mount, at: VirtualDentry): void {
   const ns = at.mount.ns;
   if (ns === null) throw linuxerr.EINVAL;
   if (at.dentry.deleted) throw linuxerr.ENOENT;
   if (at.dentry.inode.isDir() !== mount.root.inode.isDir()) throw linuxerr.ENOTDIR;
-  if (ns.mountCount >= vfs.mountMax) throw linuxerr.ENOSPC;
-  mount.attach(ns, at.mount, at.dentry);
+  const tree = mountsOf(mount);
+  const added = mount.ns === null ? tree.length : 0;
+  let copies: Propagated[] = [];
+  if (at.mount.peers !== null) {
+    for (const m of tree) changePropagation(m, MS_SHARED);
+    copies = propagateTree(vfs, mount, at.mount, at.dentry);
+  }
+  try {
+    checkRoom(vfs, ns, added, copies, tree.length);
+  } catch (e) {
+    for (const p of copies) releaseTree(p.tree);
+    throw e;
+  }
+  mount.link(at.mount, at.dentry);
+  for (const m of tree) if (m.ns === null) m.join(ns);
+  ns.changed();
+  for (const p of copies) {
+    const to = p.parent.ns;
+    if (to === null) {
+      releaseTree(p.tree);
+      continue;
+    }
+    if (to.owner !== ns.owner) lockTree(p.tree);
+    p.tree.locked = false;
+    p.tree.link(p.parent, at.dentry);
+    for (const m of mountsOf(p.tree)) if (m.ns === null) m.join(to);
+  }
+}
+
+/** ENOSPC when a namespace, or all together, would have too many mounts. */
+function checkRoom(
+  vfs: VirtualFilesystem,
+  ns: MountNamespace,
+  added: number,
+  copies: readonly Propagated[],
+  size: number,
+): void {
+  const wanted = new Map<MountNamespace, number>([[ns, added]]);
+  for (const { parent } of copies) {
+    if (parent.ns !== null) wanted.set(parent.ns, (wanted.get(parent.ns) ?? 0) + size);
+  }
+  let all = vfs.mountCount;
+  for (const [n, count] of wanted) {
+    if (n.mountCount + count > vfs.mountMax) throw linuxerr.ENOSPC;
+    all += count;
+  }
+  if (all > vfs.mountLimit) throw linuxerr.ENOSPC;
 }
 
 /** VirtualFilesystem.bindMountAt. */
@@ -57,41 +179,37 @@ export function bindMountAt(
   src.incRef();
   const at = vfs.getDentryAt(creds, target);
   at.incRef();
-  let copy: Mount | null = null;
   try {
-    if (src.mount.ns === null) throw linuxerr.EINVAL;
+    const ns = src.dentry.inode.boundNamespace();
+    // A namespace may only be pinned by older ones, or two could keep each other.
+    if (ns instanceof MountNamespace && (at.mount.ns === null || ns.ino <= at.mount.ns.ino)) throw linuxerr.EINVAL;
+    checkOwnMount(vfs, at.mount);
+    const from = src.mount;
+    if (from.unbindable) throw linuxerr.EINVAL;
+    if (ns === null) checkOwnMount(vfs, from);
     if (src.dentry.deleted) throw linuxerr.ENOENT;
-    copy = vfs.newDisconnectedMount(src.mount.fs, src.dentry, src.mount.source, src.mount.flags);
-    // Connect last: a bind into its own source must not copy itself.
-    const children = recursive ? [...src.mount.children] : [];
-    connectMount(vfs, copy, at);
-    const map = new Map<Mount, Mount>([[src.mount, copy]]);
-    const todo = children.filter((m) => isBelow(m, src));
-    for (let m = todo.shift(); m !== undefined; m = todo.shift()) {
-      if (m === copy) continue;
-      const parent = m.parent === null ? undefined : map.get(m.parent);
-      if (parent === undefined || m.mountpoint === null) continue;
-      if (parent.ns === null || parent.ns.mountCount >= vfs.mountMax) throw linuxerr.ENOSPC;
-      const c = vfs.newDisconnectedMount(m.fs, m.root, m.source, m.flags);
-      c.attach(parent.ns, parent, m.mountpoint);
-      map.set(m, c);
-      for (const below of m.children) if (below !== copy && !map.has(below)) todo.push(below);
+    if (!recursive && hasLockedChildren(src)) throw linuxerr.EINVAL;
+    const copy = recursive
+      ? copyTree(vfs, from, src.dentry, COPY_NAMESPACE_FILES)
+      : cloneMount(vfs, from, src.dentry, 0);
+    copy.locked = false;
+    try {
+      connectMount(vfs, copy, at);
+    } catch (e) {
+      releaseTree(copy);
+      throw e;
     }
     return copy;
-  } catch (e) {
-    if (copy !== null) {
-      if (copy.ns !== null) umountTree(copy);
-      else copy.release();
-    }
-    throw e;
   } finally {
     at.decRef();
     src.decRef();
   }
 }
 
-function isBelow(m: Mount, src: VirtualDentry): boolean {
-  return m.mountpoint !== null && src.dentry.isAncestorOrSelf(m.mountpoint);
+/** Whether mounts that hide something are below a place: they must come along. */
+function hasLockedChildren(vd: VirtualDentry): boolean {
+  for (const [point, m] of vd.mount.children) if (m.locked && vd.dentry.isAncestorOrSelf(point)) return true;
+  return false;
 }
 
 /** VirtualFilesystem.moveMountAt. */
@@ -107,53 +225,112 @@ export function moveMountAt(
   at.incRef();
   try {
     const m = src.mount;
-    const ns = m.ns;
-    if (src.dentry !== m.root || m.parent === null || ns === null || at.mount.ns !== ns) throw linuxerr.EINVAL;
-    if (at.dentry.inode.isDir() !== src.dentry.inode.isDir()) throw linuxerr.ENOTDIR;
+    const { parent, mountpoint } = m;
+    checkOwnMount(vfs, at.mount);
+    checkOwnMount(vfs, m);
+    if (src.dentry !== m.root || parent === null || mountpoint === null || m.locked) throw linuxerr.EINVAL;
+    if (at.dentry.inode.isDir() !== src.dentry.inode.isDir()) throw linuxerr.EINVAL;
+    if (parent.peers !== null) throw linuxerr.EINVAL;
+    const tree = mountsOf(m);
+    if (at.mount.peers !== null && tree.some(isUnbindable)) throw linuxerr.EINVAL;
     if (at.dentry.deleted) throw linuxerr.ENOENT;
+    for (const c of tree) if (isMountNamespaceFile(c.root) && c.root.inode !== m.root.inode) throw linuxerr.ELOOP;
     for (let p: Mount | null = at.mount; p !== null; p = p.parent) if (p === m) throw linuxerr.ELOOP;
-    m.detach();
-    m.attach(ns, at.mount, at.dentry);
+    m.unlink();
+    try {
+      connectMount(vfs, m, at);
+    } catch (e) {
+      m.link(parent, mountpoint);
+      throw e;
+    }
   } finally {
     at.decRef();
     src.decRef();
   }
 }
 
+function isShared(m: Mount | null): boolean {
+  return m !== null && m.peers !== null;
+}
+
+function isUnbindable(m: Mount): boolean {
+  return m.unbindable;
+}
+
 /** VirtualFilesystem.remountAt. */
 export function remountAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOperation, flags: number): void {
   const vd = vfs.getDentryAt(creds, pop);
-  if (vd.dentry !== vd.mount.root || vd.mount.ns === null) throw linuxerr.EINVAL;
-  vd.mount.flags = flags & MOUNT_FLAGS;
-  vd.mount.ns.changed();
-  if ((flags & MS_BIND) === 0) vd.mount.fs.readOnly = (flags & MS_RDONLY) !== 0;
+  const m = vd.mount;
+  checkOwnMount(vfs, m);
+  if (vd.dentry !== m.root) throw linuxerr.EINVAL;
+  // Without a word about access times they stay as they are.
+  let wanted = flags & MOUNT_FLAGS;
+  if ((flags & (ATIME_FLAGS | MS_RELATIME)) === 0) wanted |= m.flags & ATIME_FLAGS;
+  if ((m.lockedFlags & ~wanted) !== 0) throw linuxerr.EPERM;
+  if (m.lockedAtime && (m.flags & ATIME_FLAGS) !== (wanted & ATIME_FLAGS)) throw linuxerr.EPERM;
+  if ((flags & MS_BIND) === 0) {
+    if (!mayAdminister(creds, m.fs)) throw linuxerr.EPERM;
+    m.fs.readOnly = (flags & MS_RDONLY) !== 0;
+  }
+  m.flags = wanted;
+  m.ns?.changed();
+}
+
+/** VirtualFilesystem.setPropagationAt: `type` is one of MS_SHARED, MS_SLAVE, MS_PRIVATE and MS_UNBINDABLE. */
+export function setPropagationAt(
+  vfs: VirtualFilesystem,
+  creds: Credentials,
+  pop: PathOperation,
+  type: number,
+  recursive: boolean,
+): void {
+  const vd = vfs.getDentryAt(creds, pop);
+  const m = vd.mount;
+  if (vd.dentry !== m.root || m.ns === null) throw linuxerr.EINVAL;
+  if (!creds.hasCapabilityIn(CAP_SYS_ADMIN, m.ns.owner)) throw linuxerr.EPERM;
+  for (const c of recursive ? mountsOf(m) : [m]) changePropagation(c, type);
+  m.ns.changed();
 }
 
 /** VirtualFilesystem.umountAt. */
 export function umountAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOperation, flags: number): void {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) throw linuxerr.EINVAL;
-  if ((flags & MNT_EXPIRE) !== 0) throw (flags & (MNT_FORCE | MNT_DETACH)) !== 0 ? linuxerr.EINVAL : linuxerr.EAGAIN;
   const vd = vfs.getDentryAt(creds, pop);
   const m = vd.mount;
-  if (vd.dentry !== m.root || m.ns === null) throw linuxerr.EINVAL;
+  if (vd.dentry !== m.root || m.locked) throw linuxerr.EINVAL;
+  checkOwnMount(vfs, m);
+  if ((flags & MNT_FORCE) !== 0 && !mayAdminister(creds, m.fs)) throw linuxerr.EPERM;
+  if ((flags & MNT_EXPIRE) !== 0) throw (flags & (MNT_FORCE | MNT_DETACH)) !== 0 ? linuxerr.EINVAL : linuxerr.EAGAIN;
+  if (m === pop.root.mount && (flags & MNT_DETACH) === 0) {
+    // Linux would make the root read-only instead.
+    throw mayAdminister(creds, m.fs) ? linuxerr.EBUSY : linuxerr.EPERM;
+  }
   // The root of the namespace stays.
   if (m.parent === null) throw linuxerr.EINVAL;
-  if ((flags & MNT_DETACH) !== 0) {
-    umountTree(m);
-    return;
-  }
-  if (m.refs > 0 || m.children.size > 0) throw linuxerr.EBUSY;
-  m.detach();
+  if ((flags & MNT_DETACH) === 0 && (m.refs > 0 || m.children.size > 0 || isPropagatedBusy(m))) throw linuxerr.EBUSY;
+  umountTree(m, true);
 }
 
 /** VirtualFilesystem.umountTree. */
-export function umountTree(mount: Mount): void {
-  const all: Mount[] = [mount];
-  for (let i = 0; i < all.length; i++) {
-    const m = all[i];
-    if (m !== undefined) for (const c of m.children) all.push(c);
+export function umountTree(mount: Mount, propagate: boolean): void {
+  const all = new Set(mountsOf(mount));
+  if (propagate) propagateUmount(all);
+  for (const m of all) {
+    changePropagation(m, MS_PRIVATE);
+    m.leave();
   }
-  for (let i = all.length - 1; i >= 0; i--) all[i]?.detach();
+  for (const m of all) {
+    const { parent, mountpoint } = m;
+    if (parent === null || mountpoint === null) continue;
+    // What hides something stays on what goes, for those who stand in there.
+    if (m.locked && all.has(parent)) continue;
+    const over = m.children.get(m.root);
+    m.unlink();
+    if (over === undefined || all.has(over)) continue;
+    over.unlink();
+    over.link(parent, mountpoint);
+  }
+  for (const m of all) m.releaseIfUnused();
 }
 
 /** VirtualFilesystem.pivotRootAt; pivot_root(2) lists the conditions. */
@@ -169,30 +346,31 @@ export function pivotRootAt(
   put.incRef();
   try {
     const root = newRoot.root;
-    const ns = root.mount.ns;
+    const { ns } = root.mount;
     const oldMount = root.mount;
-    if (ns === null || next.mount.ns !== ns || put.mount.ns !== ns) throw linuxerr.EINVAL;
+    const nextParent = next.mount.parent;
+    const parents = [put.mount, next.mount.parent, oldMount.parent];
+    if (parents.some(isShared)) throw linuxerr.EINVAL;
+    if (ns === null || next.mount.ns !== ns || !isOwnMount(vfs, oldMount) || next.mount.locked) throw linuxerr.EINVAL;
     if (next.dentry.deleted) throw linuxerr.ENOENT;
     if (next.mount === oldMount || put.mount === oldMount) throw linuxerr.EBUSY;
     if (root.dentry !== oldMount.root || next.dentry !== next.mount.root) throw linuxerr.EINVAL;
-    const nextParent = next.mount.parent;
     if (nextParent === null) throw linuxerr.EINVAL;
     if (!isReachable(put, next) || !isReachable(next, root)) throw linuxerr.EINVAL;
-    const oldParent = oldMount.parent;
-    const oldPoint = oldMount.mountpoint;
-    // Held while they are nowhere.
-    oldMount.refs++;
-    next.mount.detach();
-    if (oldParent !== null && oldPoint !== null) {
-      oldMount.detach();
-      next.mount.attach(ns, oldParent, oldPoint);
+    const { parent, mountpoint } = oldMount;
+    next.mount.unlink();
+    if (oldMount.locked) {
+      next.mount.locked = true;
+      oldMount.locked = false;
+    }
+    if (parent !== null && mountpoint !== null) {
+      oldMount.unlink();
+      next.mount.link(parent, mountpoint);
     } else {
-      oldMount.ns = null;
-      next.mount.ns = ns;
       ns.root = next.mount.rootVD;
     }
-    oldMount.attach(ns, put.mount, put.dentry);
-    oldMount.decRef();
+    oldMount.link(put.mount, put.dentry);
+    ns.changed();
   } finally {
     put.decRef();
     next.decRef();
@@ -211,100 +389,49 @@ function isReachable(vd: VirtualDentry, top: VirtualDentry): boolean {
   return top.dentry.isAncestorOrSelf(d);
 }
 
+/** Less privileged namespaces may not take mounts apart, nor weaken their flags (lock_mnt_tree()). */
+function lockTree(top: Mount): void {
+  for (const m of mountsOf(top)) {
+    m.lockedAtime = true;
+    m.lockedFlags |= m.flags & LOCKABLE_FLAGS;
+    if (m !== top) m.locked = true;
+  }
+}
+
 /** VirtualFilesystem.cloneMountNamespace. */
 export function cloneMountNamespace(
   vfs: VirtualFilesystem,
   ns: MountNamespace,
   owner: UserNamespace,
+  ino: number,
   places: VirtualDentry[],
 ): MountNamespace {
   const oldRoot = ns.root.mount;
-  const newRoot = vfs.newDisconnectedMount(oldRoot.fs, oldRoot.root, oldRoot.source, oldRoot.flags);
-  const copy = new MountNamespace(newRoot, owner);
-  const map = new Map<Mount, Mount>([[oldRoot, newRoot]]);
-  const todo = [...oldRoot.children];
-  for (let i = 0; i < todo.length; i++) {
-    const m = todo[i];
-    const parent = m === undefined || m.parent === null ? undefined : map.get(m.parent);
-    if (m === undefined || parent === undefined || m.mountpoint === null) continue;
-    const c = vfs.newDisconnectedMount(m.fs, m.root, m.source, m.flags);
-    c.attach(copy, parent, m.mountpoint);
-    map.set(m, c);
-    for (const below of m.children) todo.push(below);
-  }
+  const other = owner !== ns.owner;
+  const newRoot = copyTree(vfs, oldRoot, oldRoot.root, COPY_UNBINDABLE | (other ? COPY_SHARED_TO_SLAVE : 0));
+  if (other) lockTree(newRoot);
+  const copy = new MountNamespace(newRoot, owner, ino);
+  for (const m of mountsOf(newRoot)) if (m !== newRoot) m.join(copy);
   for (let i = 0; i < places.length; i++) {
     const p = places[i];
-    const m = p === undefined ? undefined : map.get(p.mount);
-    if (p !== undefined && m !== undefined) places[i] = new VirtualDentry(m, p.dentry);
+    const m = p === undefined ? null : counterpart(p.mount, oldRoot, newRoot);
+    if (p !== undefined && m !== null) places[i] = new VirtualDentry(m, p.dentry);
   }
   return copy;
 }
 
-/** All mounts of the namespace that can be seen from `root`, parents first. */
-function visibleMounts(root: VirtualDentry): Mount[] {
-  const all: Mount[] = [root.mount];
-  for (let i = 0; i < all.length; i++) {
-    const m = all[i];
-    if (m !== undefined) for (const c of m.children) all.push(c);
+/** The mount in a copied tree that a mount of the original corresponds to, or null. */
+function counterpart(m: Mount, oldRoot: Mount, newRoot: Mount): Mount | null {
+  const way: Mount[] = [];
+  for (let p = m; p !== oldRoot; p = p.parent) {
+    way.push(p);
+    if (p.parent === null) return null;
   }
-  all.sort(byID);
-  return all;
-}
-
-function byID(a: Mount, b: Mount): number {
-  return a.id - b.id;
-}
-
-/** Space, tab, newline, backslash and hash as octal escapes. */
-function escape(s: string): string {
-  return s.replace(/[ \t\n\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
-}
-
-/** Path of a dentry in its filesystem. */
-function pathInFilesystem(dentry: Dentry): string {
-  const names: string[] = [];
-  for (let d = dentry; d.parent !== null; d = d.parent) names.push(d.name);
-  return `/${names.reverse().join("/")}`;
-}
-
-/** The super block options: ro or rw, and what the filesystem adds. */
-function superOptions(m: Mount): string {
-  const extra = m.fs.mountOptions();
-  const rw = m.fs.readOnly ? "ro" : "rw";
-  return extra === "" ? rw : `${rw},${extra}`;
-}
-
-/** VirtualFilesystem.mountInfo; fields as in proc_pid_mountinfo(5). */
-export function mountInfo(root: VirtualDentry): string {
-  let s = "";
-  for (const m of visibleMounts(root)) {
-    const at = mountPath(m, root);
-    if (at === null) continue;
-    const parentID = m.parent === null ? m.id : m.parent.id;
-    const inFS = pathInFilesystem(m.root);
-    s += `${m.id} ${parentID} 0:${m.fs.devMinor} ${escape(inFS)} ${escape(at)} ${m.optionString()} - ${m.fs.type} `;
-    s += `${escape(m.source === "" ? "none" : m.source)} ${superOptions(m)}\n`;
+  let at = newRoot;
+  for (const step of way.reverse()) {
+    const next = step.mountpoint === null ? undefined : at.children.get(step.mountpoint);
+    if (next === undefined) return null;
+    at = next;
   }
-  return s;
-}
-
-/** VirtualFilesystem.mounts; fields as in proc_pid_mounts(5). */
-export function mountsTable(root: VirtualDentry): string {
-  let s = "";
-  for (const m of visibleMounts(root)) {
-    const at = mountPath(m, root);
-    if (at === null) continue;
-    const extra = m.fs.mountOptions();
-    const opts = m.readOnly() ? m.optionString().replace(/^rw/, "ro") : m.optionString();
-    s += `${escape(m.source === "" ? "none" : m.source)} ${escape(at)} ${m.fs.type} `;
-    s += `${extra === "" ? opts : `${opts},${extra}`} 0 0\n`;
-  }
-  return s;
-}
-
-/** Where a mount is, seen from `root`; null when it cannot be seen. */
-function mountPath(m: Mount, root: VirtualDentry): string | null {
-  if (m === root.mount && m.root !== root.dentry) return m.root.isAncestorOrSelf(root.dentry) ? "/" : null;
-  const { path, reachable } = buildPathname(root, m.rootVD);
-  return reachable ? path : null;
+  return at;
 }

@@ -189,7 +189,8 @@ export function openExisting(
     if (r.exec && (mount.flags & MS_NOEXEC) !== 0) throw linuxerr.EACCES;
     if ((r.access & MAY_WRITE) !== 0 && inode.fs.readOnly) throw linuxerr.EROFS;
   } else {
-    if ((type === S_IFCHR || type === S_IFBLK) && (mount.flags & MS_NODEV) !== 0) throw linuxerr.EACCES;
+    const device = type === S_IFCHR || type === S_IFBLK;
+    if (device && ((mount.flags & MS_NODEV) !== 0 || inode.fs.userNamespace !== null)) throw linuxerr.EACCES;
     if (r.exec) throw linuxerr.EACCES;
   }
   if (inode.checkPermissions(creds, r.access) !== 0) throw linuxerr.EACCES;

@@ -432,7 +432,7 @@ test("pivot_root", () => {
   vfs.statAt(c, p, st);
   expect(st.mode & S.S_IFMT).toBe(S.S_IFLNK);
   expect(ns?.mountCount).toBe(2);
-  const copy = vfs.cloneMountNamespace(root.mount.ns ?? (ns as never), t.rootCreds.userNamespace, []);
+  const copy = vfs.cloneMountNamespace(root.mount.ns ?? (ns as never), t.rootCreds.userNamespace, 1, []);
   expect(vfs.mountInfo(copy.root).trimEnd().split("\n").length).toBe(2);
   copy.decRef();
 });

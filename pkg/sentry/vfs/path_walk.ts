@@ -31,13 +31,7 @@ export const LAST_DOTDOT = 3;
 
 /** The mount that covers `d` as seen through `m`, or null. */
 export function mountedAt(m: Mount, d: Dentry): Mount | null {
-  const list = d.mounts;
-  if (list === null) return null;
-  for (let i = list.length - 1; i >= 0; i--) {
-    const c = list[i];
-    if (c !== undefined && c.parent === m) return c;
-  }
-  return null;
+  return d.mounts === null ? null : (m.children.get(d) ?? null);
 }
 
 /**

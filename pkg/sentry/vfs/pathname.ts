@@ -43,7 +43,9 @@ export function buildPathname(root: VirtualDentry | null, vd: VirtualDentry): Pa
 /** A pathname as /proc/[pid]/fd/N and exe show it: " (deleted)" after a removed name, special names of files without a tree. */
 export function pathnameWithDeleted(root: VirtualDentry | null, vd: VirtualDentry): string {
   const special = vd.dentry.inode.specialName();
-  if (special !== null) return special;
+  // The file of a namespace that is mounted somewhere shows as that place.
+  const mounted = vd.dentry === vd.mount.root && vd.mount.parent !== null;
+  if (special !== null && !mounted) return special;
   const { path } = buildPathname(root, vd);
   return vd.dentry.deleted ? `${path} (deleted)` : path;
 }

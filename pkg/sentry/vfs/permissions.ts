@@ -21,11 +21,11 @@ export function checkModePermissions(
   else if ((mode & 0o070) >> 3 !== (mode & 0o007) && creds.inGroup(kgid)) perms >>= 3;
   if ((mask & ~perms & 7) === 0) return 0;
   if ((mode & S_IFMT) === S_IFDIR) {
-    if ((mask & MAY_WRITE) === 0 && creds.hasCapability(CAP_DAC_READ_SEARCH)) return 0;
-    return creds.hasCapability(CAP_DAC_OVERRIDE) ? 0 : -errno.EACCES;
+    if ((mask & MAY_WRITE) === 0 && creds.capableOverFile(CAP_DAC_READ_SEARCH, kuid, kgid)) return 0;
+    return creds.capableOverFile(CAP_DAC_OVERRIDE, kuid, kgid) ? 0 : -errno.EACCES;
   }
-  if (mask === MAY_READ && creds.hasCapability(CAP_DAC_READ_SEARCH)) return 0;
+  if (mask === MAY_READ && creds.capableOverFile(CAP_DAC_READ_SEARCH, kuid, kgid)) return 0;
   // Executing needs somebody's x bit even for those who may do everything.
-  if (((mask & MAY_EXEC) === 0 || (mode & S_IXUGO) !== 0) && creds.hasCapability(CAP_DAC_OVERRIDE)) return 0;
-  return -errno.EACCES;
+  const executable = (mask & MAY_EXEC) === 0 || (mode & S_IXUGO) !== 0;
+  return executable && creds.capableOverFile(CAP_DAC_OVERRIDE, kuid, kgid) ? 0 : -errno.EACCES;
 }

@@ -1,7 +1,7 @@
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from "../../abi/linux/file.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
-import { checkCreate, checkDelete } from "./create.ts";
+import { checkCreate, checkDelete, detachMounts, isLocalMountpoint } from "./create.ts";
 import type { Dentry } from "./dentry.ts";
 import type { PathOperation } from "./options.ts";
 import { LAST_NORM, type Walker } from "./path_walk.ts";
@@ -25,14 +25,14 @@ export function renameAt(
     from.walkParent();
     to.begin(creds, vfs.currentTask(), newPop);
     to.walkParent();
-    renameWalked(from, to, flags, creds);
+    renameWalked(vfs, from, to, flags, creds);
   } finally {
     vfs.releaseWalker(to);
     vfs.releaseWalker(from);
   }
 }
 
-function renameWalked(from: Walker, to: Walker, flags: number, creds: Credentials): void {
+function renameWalked(vfs: VirtualFilesystem, from: Walker, to: Walker, flags: number, creds: Credentials): void {
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   if (from.mount !== to.mount) throw linuxerr.EXDEV;
   if (from.lastType !== LAST_NORM) throw linuxerr.EBUSY;
@@ -65,8 +65,9 @@ function renameWalked(from: Walker, to: Walker, flags: number, creds: Credential
     if (oldIsDir) needWrite(oldD, creds);
     if (exchange && newD?.inode.isDir() === true) needWrite(newD, creds);
   }
-  if (oldD.mounts !== null || (newD !== null && newD.mounts !== null)) throw linuxerr.EBUSY;
+  if (isLocalMountpoint(vfs, oldD) || (newD !== null && isLocalMountpoint(vfs, newD))) throw linuxerr.EBUSY;
   oldDir.inode.rename(oldDir, oldD, newDir, to.last, newD, flags & ~RENAME_NOREPLACE, creds);
+  if (newD !== null && !exchange) detachMounts(vfs, newD);
   finishRename(oldD, newDir, to.last, newD, exchange);
 }
 

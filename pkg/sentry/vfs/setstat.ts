@@ -21,19 +21,22 @@ import type { VirtualDentry } from "./virtual_dentry.ts";
 
 /** Whether the caller owns the inode or has CAP_FOWNER. */
 export function ownerOrCapable(creds: Credentials, inode: Inode): boolean {
-  return inode.uid() === creds.fsKUID || creds.hasCapability(CAP_FOWNER);
+  const uid = inode.uid();
+  if (uid === creds.fsKUID) return true;
+  return creds.hasCapability(CAP_FOWNER) && creds.userNamespace.hasUID(uid);
 }
 
 /** The set-id bits that a change by these credentials takes away from a regular file's (or any non-directory's) mode. */
-export function fallingSetIDBits(creds: Credentials, mode: number, kgid: number): number {
+export function fallingSetIDBits(creds: Credentials, mode: number, kuid: number, kgid: number): number {
   let bits = mode & S_ISUID;
   // S_ISGID without group execution once marked mandatory locking; only members of the group keep it.
-  if ((mode & S_ISGID) !== 0 && ((mode & S_IXGRP) !== 0 || !inGroupOrCapable(creds, kgid))) bits |= S_ISGID;
+  if ((mode & S_ISGID) !== 0 && ((mode & S_IXGRP) !== 0 || !inGroupOrCapable(creds, kgid, kuid, kgid))) bits |= S_ISGID;
   return bits;
 }
 
-function inGroupOrCapable(creds: Credentials, kgid: number): boolean {
-  return creds.inGroup(kgid) || creds.hasCapability(CAP_FSETID);
+/** Whether the caller is in a group, or has CAP_FSETID over a file of this owner and group. */
+function inGroupOrCapable(creds: Credentials, group: number, kuid: number, kgid: number): boolean {
+  return creds.inGroup(group) || creds.capableOverFile(CAP_FSETID, kuid, kgid);
 }
 
 /**
@@ -58,31 +61,36 @@ export function checkSetStat(
   if ((mask & ATTR_MODE) !== 0 && type === S_IFLNK) throw linuxerr.EOPNOTSUPP;
   const uid = inode.uid();
   const gid = inode.gid();
+  checkIDsInFilesystem(inode, opts);
   if ((mask & ATTR_SIZE) !== 0 && fdWritable === null && inode.checkPermissions(creds, MAY_WRITE) !== 0) {
     throw linuxerr.EACCES;
   }
-  if ((mask & ATTR_UID) !== 0 && !(uid === creds.fsKUID && opts.uid === uid) && !creds.hasCapability(CAP_CHOWN)) {
+  if (
+    (mask & ATTR_UID) !== 0 &&
+    !(uid === creds.fsKUID && opts.uid === uid) &&
+    !creds.capableOverFile(CAP_CHOWN, uid, gid)
+  ) {
     throw linuxerr.EPERM;
   }
   if (
     (mask & ATTR_GID) !== 0 &&
     !(uid === creds.fsKUID && (opts.gid === gid || creds.inGroup(opts.gid))) &&
-    !creds.hasCapability(CAP_CHOWN)
+    !creds.capableOverFile(CAP_CHOWN, uid, gid)
   ) {
     throw linuxerr.EPERM;
   }
   let falling = 0;
   if ((mask & (ATTR_CHOWN | ATTR_UID | ATTR_GID)) !== 0 && type !== S_IFDIR) {
-    falling = fallingSetIDBits(creds, mode, gid);
+    falling = fallingSetIDBits(creds, mode, uid, gid);
     // Their fall is a change of mode, which CAP_CHOWN alone does not allow.
     if (falling !== 0 && !ownerOrCapable(creds, inode)) throw linuxerr.EPERM;
-  } else if ((mask & ATTR_SIZE) !== 0 && !creds.hasCapability(CAP_FSETID)) {
-    falling = fallingSetIDBits(creds, mode, gid);
+  } else if ((mask & ATTR_SIZE) !== 0 && !creds.capable(CAP_FSETID)) {
+    falling = fallingSetIDBits(creds, mode, uid, gid);
   }
   if ((mask & ATTR_MODE) !== 0) {
     if (!ownerOrCapable(creds, inode)) throw linuxerr.EPERM;
     opts.mode &= S_IALLUGO;
-    if ((opts.mode & S_ISGID) !== 0 && !inGroupOrCapable(creds, (mask & ATTR_GID) !== 0 ? opts.gid : gid)) {
+    if ((opts.mode & S_ISGID) !== 0 && !inGroupOrCapable(creds, (mask & ATTR_GID) !== 0 ? opts.gid : gid, uid, gid)) {
       opts.mode &= ~S_ISGID;
     }
   } else if (falling !== 0) {
@@ -121,11 +129,19 @@ export function checkSetStat(
   }
 }
 
+/** EOVERFLOW for an owner or group that does not exist in the user namespace the filesystem was mounted in. */
+function checkIDsInFilesystem(inode: Inode, opts: SetStatOptions): void {
+  const ns = inode.fs.userNamespace;
+  if (ns === null) return;
+  if ((opts.mask & ATTR_UID) !== 0 && !ns.hasUID(opts.uid)) throw linuxerr.EOVERFLOW;
+  if ((opts.mask & ATTR_GID) !== 0 && !ns.hasGID(opts.gid)) throw linuxerr.EOVERFLOW;
+}
+
 /** Takes set-id bits away from a regular file that these credentials write to. */
 export function removePrivileges(inode: Inode, creds: Credentials): void {
   const mode = inode.mode();
-  if ((mode & (S_ISUID | S_ISGID)) === 0 || (mode & S_IFMT) !== S_IFREG || creds.hasCapability(CAP_FSETID)) return;
-  const falling = fallingSetIDBits(creds, mode, inode.gid());
+  if ((mode & (S_ISUID | S_ISGID)) === 0 || (mode & S_IFMT) !== S_IFREG || creds.capable(CAP_FSETID)) return;
+  const falling = fallingSetIDBits(creds, mode, inode.uid(), inode.gid());
   if (falling === 0) return;
   const opts = new SetStatOptions();
   const now = inode.fs.vfs.now();

@@ -1,3 +1,4 @@
+import { CAP_SYS_ADMIN } from "../../abi/linux/capability.ts";
 import { MS_RDONLY } from "../../abi/linux/fs.ts";
 import { STATX_ATTR_MOUNT_ROOT } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
@@ -15,8 +16,10 @@ import { HostCopier } from "./host_copy.ts";
 import type { Fifo, Inode } from "./inode.ts";
 import { LockWaits } from "./lock.ts";
 import { MissingNames } from "./missing_names.ts";
-import { Mount, MountNamespace } from "./mount.ts";
+import { Mount } from "./mount.ts";
+import { MountNamespace } from "./mount_namespace.ts";
 import * as mountops from "./mount_ops.ts";
+import * as mounttables from "./mount_tables.ts";
 import { accessAt, openAt } from "./open.ts";
 import {
   type Clock,
@@ -66,6 +69,9 @@ export class VirtualFilesystem {
       "lastAnonMinor",
       "lastDentry",
       "mountMax",
+      "mountCount",
+      "mountLimit",
+      "lastPeerGroup",
       "anonFilesystem",
       "epollAccounting",
       "lockWaits",
@@ -98,6 +104,10 @@ export class VirtualFilesystem {
   lastDentry = 0;
   /** Most mounts of one namespace. */
   mountMax = 100000;
+  /** Mounts of all namespaces, and the most there may be. */
+  mountCount = 0;
+  mountLimit = 200000;
+  lastPeerGroup = 0;
   /** Made at first use. */
   anonFilesystem: AnonFilesystem | null = null;
   readonly epollAccounting: EpollAccounting = new EpollAccounting();
@@ -408,7 +418,16 @@ export class VirtualFilesystem {
   newFilesystem(creds: Credentials, type: string, source: string, opts: GetFilesystemOptions): Filesystem {
     const t = this.fsTypes.get(type);
     if (t === undefined) throw linuxerr.ENODEV;
-    return t.getFilesystem(this, creds, source, opts);
+    const fs = t.getFilesystem(this, creds, source, opts);
+    const owner = t.userNamespace?.(creds, this) ?? null;
+    if (fs.mounts === 0 && owner !== null && owner.parent !== null) fs.userNamespace = owner;
+    return fs;
+  }
+
+  /** Whether the caller may make an instance of a filesystem type, and mount it somewhere. */
+  mayMountType(creds: Credentials, type: FilesystemType): boolean {
+    const owner = type.userNamespace?.(creds, this) ?? null;
+    return owner === null ? creds.capable(CAP_SYS_ADMIN) : creds.hasCapabilityIn(CAP_SYS_ADMIN, owner);
   }
 
   /** A mount that is in no namespace: for internal filesystems, and to be attached with connectMount. */
@@ -471,14 +490,19 @@ export class VirtualFilesystem {
     mountops.remountAt(this, creds, pop, flags);
   }
 
+  /** mount(2) with MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. */
+  setPropagationAt(creds: Credentials, pop: PathOperation, type: number, recursive: boolean): void {
+    mountops.setPropagationAt(this, creds, pop, type, recursive);
+  }
+
   /** umount2(2) with MNT_DETACH or 0. */
   umountAt(creds: Credentials, pop: PathOperation, flags: number): void {
     mountops.umountAt(this, creds, pop, flags);
   }
 
-  /** Takes a mount and all mounts on it off their places. */
-  umountTree(mount: Mount): void {
-    mountops.umountTree(mount);
+  /** Takes a mount and all mounts on it off their places, and with `propagate` those of mounts that receive that. */
+  umountTree(mount: Mount, propagate: boolean): void {
+    mountops.umountTree(mount, propagate);
   }
 
   /** pivot_root(2): the caller's root directory is given; processes whose root or cwd was the old root are the caller's business. */
@@ -490,18 +514,18 @@ export class VirtualFilesystem {
    * unshare(CLONE_NEWNS): a copy of a namespace. The places (roots and working directories) are translated into the copy, in
    * place.
    */
-  cloneMountNamespace(ns: MountNamespace, owner: UserNamespace, places: VirtualDentry[]): MountNamespace {
-    return mountops.cloneMountNamespace(this, ns, owner, places);
+  cloneMountNamespace(ns: MountNamespace, owner: UserNamespace, ino: number, places: VirtualDentry[]): MountNamespace {
+    return mountops.cloneMountNamespace(this, ns, owner, ino, places);
   }
 
   /** /proc/[pid]/mountinfo as seen from a root directory. */
   mountInfo(root: VirtualDentry): string {
-    return mountops.mountInfo(root);
+    return mounttables.mountInfo(root);
   }
 
   /** /proc/[pid]/mounts. */
   mounts(root: VirtualDentry): string {
-    return mountops.mountsTable(root);
+    return mounttables.mountsTable(root);
   }
 }
 

@@ -19,12 +19,16 @@ import type { VirtualDentry } from "./virtual_dentry.ts";
 function xattrPermission(inode: Inode, name: string, mask: number, creds: Credentials): number {
   if (name.startsWith(XATTR_SECURITY_PREFIX)) {
     if (mask === MAY_READ) return 0;
-    const cap = name === XATTR_SECURITY_CAPABILITY ? CAP_SETFCAP : CAP_SYS_ADMIN;
-    return creds.hasCapability(cap) ? 0 : -errno.EPERM;
+    if (name === XATTR_SECURITY_CAPABILITY) {
+      return creds.capableOverFile(CAP_SETFCAP, inode.uid(), inode.gid()) ? 0 : -errno.EPERM;
+    }
+    const owner = inode.fs.userNamespace;
+    const allowed = owner === null ? creds.capable(CAP_SYS_ADMIN) : creds.hasCapabilityIn(CAP_SYS_ADMIN, owner);
+    return allowed ? 0 : -errno.EPERM;
   }
   if (name.startsWith(XATTR_SYSTEM_PREFIX)) return 0;
   const refusal = mask === MAY_WRITE ? -errno.EPERM : -errno.ENODATA;
-  if (name.startsWith(XATTR_TRUSTED_PREFIX)) return creds.hasCapability(CAP_SYS_ADMIN) ? 0 : refusal;
+  if (name.startsWith(XATTR_TRUSTED_PREFIX)) return creds.capable(CAP_SYS_ADMIN) ? 0 : refusal;
   if (!name.startsWith(XATTR_USER_PREFIX)) return -errno.EOPNOTSUPP;
   const mode = inode.mode();
   const type = mode & S_IFMT;
@@ -51,7 +55,8 @@ export function getXattr(vd: VirtualDentry, name: string, creds: Credentials): s
   const r = xattrPermission(inode, name, MAY_READ, creds);
   if (r !== 0) return r;
   if (isBarePrefix(name)) return -errno.EINVAL;
-  return inode.getXattr(name, creds);
+  const value = inode.getXattr(name, creds);
+  return name === XATTR_SECURITY_CAPABILITY && typeof value === "string" ? creds.readFileCapabilities(value) : value;
 }
 
 function checkWrite(vd: VirtualDentry, name: string, creds: Credentials): void {
@@ -63,8 +68,11 @@ function checkWrite(vd: VirtualDentry, name: string, creds: Credentials): void {
 
 /** setxattr(2) on a file that was found; name and value lengths and flags were checked. */
 export function setXattr(vd: VirtualDentry, name: string, value: string, flags: number, creds: Credentials): void {
+  const { inode } = vd.dentry;
   checkWrite(vd, name, creds);
-  vd.dentry.inode.setXattr(name, value, flags, creds);
+  const stored =
+    name === XATTR_SECURITY_CAPABILITY ? creds.writeFileCapabilities(value, inode.uid(), inode.gid()) : value;
+  inode.setXattr(name, stored, flags, creds);
 }
 
 /** removexattr(2) on a file that was found. */
@@ -76,7 +84,7 @@ export function removeXattr(vd: VirtualDentry, name: string, creds: Credentials)
 /** listxattr(2): the names the caller may see. */
 export function listXattr(vd: VirtualDentry, creds: Credentials): string[] {
   const names = vd.dentry.inode.listXattr(creds);
-  if (creds.hasCapability(CAP_SYS_ADMIN)) return names;
+  if (creds.capable(CAP_SYS_ADMIN)) return names;
   return names.filter(isNotTrusted);
 }
 

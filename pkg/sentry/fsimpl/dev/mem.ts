@@ -139,7 +139,7 @@ export class RandomFileDescription extends MemFileDescription {
       case RNDADDENTROPY:
       case RNDCLEARPOOL:
       case RNDRESEEDCRNG:
-        if (!t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
+        if (!t.creds.capable(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
         // The pool is the host's; what a guest adds cannot improve it.
         return 0;
       default:

@@ -257,7 +257,7 @@ export class HostTTYFileDescription extends HostFileDescription {
     if (s.leader !== t.threadGroup || s.controllingTTY !== null) throw linuxerr.EPERM;
     const other = this.terminal.session;
     if (other !== null) {
-      if (steal !== 1 || !t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
+      if (steal !== 1 || !t.creds.capable(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
       other.controllingTTY = null;
       other.foreground = null;
     }

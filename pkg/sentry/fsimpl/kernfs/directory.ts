@@ -117,6 +117,10 @@ export class StaticDirectory extends KernfsDirectory {
     return 2 + this.subdirs;
   }
 
+  override isEmptyDirectory(): boolean {
+    return this.entries.size === 0;
+  }
+
   override lookup(_dir: Dentry, name: string): Inode | null {
     return this.entries.get(name) ?? null;
   }

@@ -1,4 +1,5 @@
 import { CAP_SYS_PTRACE } from "../../../abi/linux/capability.ts";
+import { NO_ID } from "../../kernel/auth/index.ts";
 import { type Task, TaskExitDead, TaskExitZombie } from "../../kernel/task.ts";
 import type { MemoryManager } from "../../mm/index.ts";
 
@@ -28,17 +29,23 @@ export function mayInspect(reader: Task | null, target: Task): boolean {
     c.fsKGID === o.savedKGID &&
     c.fsKGID === o.realKGID;
   const mm = memoryOf(target);
-  return same && (mm === null || mm.dumpable === 1) && o.permittedCaps.isSubsetOf(c.permittedCaps);
+  if (!same || c.userNamespace !== o.userNamespace) return false;
+  return (mm === null || mm.dumpable === 1) && o.permittedCaps.isSubsetOf(c.permittedCaps);
+}
+
+/** The id that root of a namespace is, or the first root where it has none. */
+function rootID(kid: number): number {
+  return kid === NO_ID ? 0 : kid;
 }
 
 /** The kernel user id that owns the files of a task: its effective one, or root when it is not dumpable. */
 export function ownerUID(t: Task): number {
   const mm = memoryOf(t);
-  return mm !== null && mm.dumpable !== 1 ? t.creds.userNamespace.mapToKUID(0) : t.creds.effectiveKUID;
+  return mm !== null && mm.dumpable !== 1 ? rootID(t.creds.userNamespace.mapToKUID(0)) : t.creds.effectiveKUID;
 }
 
 /** The kernel group id that owns the files of a task. */
 export function ownerGID(t: Task): number {
   const mm = memoryOf(t);
-  return mm !== null && mm.dumpable !== 1 ? t.creds.userNamespace.mapToKGID(0) : t.creds.effectiveKGID;
+  return mm !== null && mm.dumpable !== 1 ? rootID(t.creds.userNamespace.mapToKGID(0)) : t.creds.effectiveKGID;
 }

@@ -1,7 +1,7 @@
 import { PROC_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
-import type { Credentials } from "../../kernel/auth/index.ts";
+import type { Credentials, UserNamespace } from "../../kernel/auth/index.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { PIDNamespace } from "../../kernel/pid_namespace.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -56,6 +56,7 @@ export class ProcType implements FilesystemType {
     "requiresDevice",
     "allowUserMount",
     "allowUserList",
+    "userVisible",
     "kernel",
     "info",
   ]);
@@ -63,12 +64,18 @@ export class ProcType implements FilesystemType {
   readonly requiresDevice = false;
   readonly allowUserMount = true;
   readonly allowUserList = true;
+  readonly userVisible = true;
   readonly kernel: Kernel;
   readonly info: ProcInfo;
 
   constructor(kernel: Kernel, info: ProcInfo) {
     this.kernel = kernel;
     this.info = info;
+  }
+
+  /** Who rules the PID namespace that a mount would show. */
+  userNamespace(_creds: Credentials): UserNamespace {
+    return (this.kernel.current?.pidNamespace ?? this.kernel.tasks.root).userNamespace;
   }
 
   /** Shows the PID namespace given as internalData, else the mounting task's, else the root one. */

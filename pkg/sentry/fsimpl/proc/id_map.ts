@@ -1,23 +1,31 @@
-import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
+import { CAP_SETFCAP, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
+import { O_RDONLY } from "../../../abi/linux/file.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
-import { IDMapEntry, NO_ID, type UserNamespace } from "../../kernel/auth/user_namespace.ts";
+import { type Credentials, IDMapEntry, NO_ID, type UserNamespace } from "../../kernel/auth/index.ts";
 import type { Task } from "../../kernel/task.ts";
-import type { Dentry } from "../../vfs/index.ts";
-import { DynamicBytesInode } from "../kernfs/index.ts";
+import type { IOSequence } from "../../usermem/index.ts";
+import type { Dentry, FileDescription, VirtualDentry } from "../../vfs/index.ts";
+import { DynamicBytesFileDescription, DynamicBytesInode } from "../kernfs/index.ts";
 import { isGone, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 
 /** Lines a map may have (UID_GID_MAP_MAX_EXTENTS). */
 const MAX_LINES = 340;
+const PAGE_SIZE = 4096;
+/** Longest write to setgroups. */
+const MAX_SETGROUPS = 7;
 
-/** /proc/[pid]/uid_map, gid_map and setgroups; rules in user_namespaces(7). */
+/** The files about a user namespace. */
+type IDMapName = "uid_map" | "gid_map" | "setgroups";
+
+/** /proc/[pid]/uid_map, gid_map and setgroups. */
 export class IDMapFile extends DynamicBytesInode {
   static override readonly stateType = stateType("proc.IDMapFile", ["task", "which"]);
   readonly task: Task;
-  readonly which: "uid_map" | "gid_map" | "setgroups";
+  readonly which: IDMapName;
 
-  constructor(fs: ProcFilesystem, task: Task, which: "uid_map" | "gid_map" | "setgroups", ino: number) {
+  constructor(fs: ProcFilesystem, task: Task, which: IDMapName, ino: number) {
     super(fs, 0o644, ino);
     this.task = task;
     this.which = which;
@@ -31,17 +39,60 @@ export class IDMapFile extends DynamicBytesInode {
     return ownerGID(this.task);
   }
 
+  override chmodAllowed(): boolean {
+    return false;
+  }
+
   override revalidate(_d: Dentry): boolean {
     return !isGone(this.task);
   }
 
   override generate(): string {
+    throw linuxerr.EIO;
+  }
+
+  override open(vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
+    if (isGone(this.task)) throw linuxerr.EINVAL;
     const ns = this.task.creds.userNamespace;
+    if (this.which === "setgroups" && (flags & 3) !== O_RDONLY && !creds.hasCapabilityIn(CAP_SYS_ADMIN, ns)) {
+      throw linuxerr.EACCES;
+    }
+    return new IDMapFileDescription(vd, flags, this, ns, creds);
+  }
+}
+
+/** An open IDMapFile: it belongs to the namespace the process was in when it was opened, and to whom opened it; rules in user_namespaces(7). */
+export class IDMapFileDescription extends DynamicBytesFileDescription {
+  static override readonly stateType = stateType("proc.IDMapFileDescription", ["which", "namespace", "opener"]);
+  readonly which: IDMapName;
+  readonly namespace: UserNamespace;
+  readonly opener: Credentials;
+
+  constructor(vd: VirtualDentry, flags: number, file: IDMapFile, namespace: UserNamespace, opener: Credentials) {
+    super(vd, flags, file);
+    this.which = file.which;
+    this.namespace = namespace;
+    this.opener = opener;
+    namespace.incRef();
+  }
+
+  override release(): void {
+    super.release();
+    this.namespace.decRef();
+  }
+
+  override content(offset: number): Buffer {
+    if (offset === 0 || this.data === null) this.data = Buffer.from(this.text(), "latin1");
+    return this.data;
+  }
+
+  /** What reading gives: ids as the opener's namespace has them, or the parent when that is the namespace itself. */
+  text(): string {
+    const ns = this.namespace;
     if (this.which === "setgroups") return ns.setgroupsAllowed ? "allow\n" : "deny\n";
     const isUID = this.which === "uid_map";
-    // Seen from the reader's namespace, or from the parent when the reader is inside.
-    const readerNS = (this.fs as ProcFilesystem).reader()?.creds.userNamespace ?? ns;
-    const viewer = readerNS === ns && ns.parent !== null ? ns.parent : readerNS;
+    const opener = this.opener.userNamespace;
+    const viewer = opener === ns && ns.parent !== null ? ns.parent : opener;
     let s = "";
     for (const e of isUID ? ns.uidMap : ns.gidMap) {
       const lower = isUID ? viewer.mapFromKUID(e.lower) : viewer.mapFromKGID(e.lower);
@@ -50,68 +101,90 @@ export class IDMapFile extends DynamicBytesInode {
     return s;
   }
 
-  override writeBytes(data: string, offset: number): number {
-    const ns = this.task.creds.userNamespace;
-    if (this.which === "setgroups") return this.writeSetgroups(ns, data, offset);
-    if (offset !== 0 || data.length >= 4096) throw linuxerr.EINVAL;
-    const writer = (this.fs as ProcFilesystem).reader();
-    if (writer === null) throw linuxerr.EPERM;
-    const isUID = this.which === "uid_map";
+  override pwrite(src: IOSequence, offset: number): number {
+    const n = src.numBytes();
+    const max = this.which === "setgroups" ? MAX_SETGROUPS : PAGE_SIZE - 1;
+    const ns = this.namespace;
     const parent = ns.parent;
-    if (parent === null || (isUID ? ns.uidMap : ns.gidMap).length > 0) throw linuxerr.EPERM;
-    const w = writer.creds;
-    if (w.userNamespace !== ns && w.userNamespace !== parent) throw linuxerr.EPERM;
-    if (!w.hasCapabilityIn(CAP_SYS_ADMIN, ns)) throw linuxerr.EPERM;
+    if (this.which !== "setgroups") {
+      if (parent === null) throw linuxerr.EPERM;
+      if (this.opener.userNamespace !== ns && this.opener.userNamespace !== parent) throw linuxerr.EPERM;
+    }
+    if (offset !== 0 || n > max) throw linuxerr.EINVAL;
+    const buf = Buffer.alloc(n);
+    const data = buf.toString("latin1", 0, src.copyIn(buf, 0, n));
+    if (this.which === "setgroups") this.setSetgroups(data);
+    else if (parent !== null) this.setMap(parent, data, this.which === "uid_map");
+    return n;
+  }
+
+  /** A map is written once, by somebody who may give out the ids it maps to. EPERM, EINVAL. */
+  setMap(parent: UserNamespace, data: string, isUID: boolean): void {
+    const ns = this.namespace;
+    if ((isUID ? ns.uidMap : ns.gidMap).length > 0) throw linuxerr.EPERM;
+    if (!this.opener.hasCapabilityIn(CAP_SYS_ADMIN, ns)) throw linuxerr.EPERM;
     const lines = parse(data);
-    if (!this.permitted(writer, ns, parent, lines, isUID)) throw linuxerr.EPERM;
+    if (!this.permitted(parent, lines, isUID)) throw linuxerr.EPERM;
     const map: IDMapEntry[] = [];
     for (const l of lines) {
-      const lower = isUID ? parent.mapToKUID(l.lower) : parent.mapToKGID(l.lower);
-      const last = isUID ? parent.mapToKUID(l.lower + l.length - 1) : parent.mapToKGID(l.lower + l.length - 1);
-      if (lower === NO_ID || last !== lower + l.length - 1) throw linuxerr.EPERM;
+      const lower = parent.mapRange(isUID, l.lower, l.length);
+      if (lower === NO_ID) throw linuxerr.EPERM;
       map.push(new IDMapEntry(l.first, lower, l.length));
     }
     if (isUID) ns.uidMap = map;
     else ns.gidMap = map;
-    return data.length;
   }
 
-  /** new_idmap_permitted(): one's own id alone, or with the capability over the parent. */
-  permitted(writer: Task, ns: UserNamespace, parent: UserNamespace, lines: IDMapEntry[], isUID: boolean): boolean {
-    const w = writer.creds;
-    const only = lines[0];
-    if (lines.length === 1 && only !== undefined && only.length === 1 && ns.owner === w.effectiveKUID) {
-      if (isUID && parent.mapToKUID(only.lower) === w.effectiveKUID) return true;
-      if (!isUID && !ns.setgroupsAllowed && parent.mapToKGID(only.lower) === w.effectiveKGID) return true;
+  /** new_idmap_permitted(): the creator's own id alone, or with the capability over the parent. */
+  permitted(parent: UserNamespace, lines: readonly IDMapEntry[], isUID: boolean): boolean {
+    const ns = this.namespace;
+    const o = this.opener;
+    if (isUID && lines.some(mapsRoot)) {
+      // Root of the parent could give capabilities to files: that takes the capability to do so.
+      const may = ns === o.userNamespace ? ns.parentCouldSetfcap : o.hasCapabilityIn(CAP_SETFCAP, parent);
+      if (!may) return false;
     }
-    return w.hasCapabilityIn(isUID ? CAP_SETUID : CAP_SETGID, parent);
+    const only = lines[0];
+    if (lines.length === 1 && only !== undefined && only.length === 1 && ns.owner === o.effectiveKUID) {
+      if (isUID && parent.mapToKUID(only.lower) === o.effectiveKUID) return true;
+      if (!isUID && !ns.setgroupsAllowed && parent.mapToKGID(only.lower) === o.effectiveKGID) return true;
+    }
+    const cap = isUID ? CAP_SETUID : CAP_SETGID;
+    const writer = (this.inode.fs as ProcFilesystem).reader()?.creds ?? o;
+    return writer.hasCapabilityIn(cap, parent) && o.hasCapabilityIn(cap, parent);
   }
 
-  writeSetgroups(ns: UserNamespace, data: string, offset: number): number {
-    const writer = (this.fs as ProcFilesystem).reader();
-    if (writer === null || !writer.creds.hasCapabilityIn(CAP_SYS_ADMIN, ns)) throw linuxerr.EPERM;
-    if (offset !== 0 || data.length >= 8) throw linuxerr.EINVAL;
-    const word = data.trimEnd();
-    if (word === "allow") {
+  /** "deny" for good, before the gid map is there; "allow" while nothing was denied. EPERM, EINVAL. */
+  setSetgroups(data: string): void {
+    const ns = this.namespace;
+    const m = /^(allow|deny)[ \t\n\v\f\r]*(?:\0|$)/.exec(data);
+    if (m === null) throw linuxerr.EINVAL;
+    if (m[1] === "allow") {
       if (!ns.setgroupsAllowed) throw linuxerr.EPERM;
-    } else if (word === "deny") {
-      if (ns.gidMap.length > 0 && ns.setgroupsAllowed) throw linuxerr.EPERM;
-      ns.setgroupsAllowed = false;
-    } else throw linuxerr.EINVAL;
-    return data.length;
+      return;
+    }
+    if (ns.gidMap.length > 0) throw linuxerr.EPERM;
+    ns.setgroupsAllowed = false;
   }
+}
+
+function mapsRoot(e: IDMapEntry): boolean {
+  return e.lower === 0;
 }
 
 /** The lines of a map: (first, lower, length); EINVAL for anything odd. */
 function parse(data: string): IDMapEntry[] {
   const out: IDMapEntry[] = [];
-  const body = data.endsWith("\n") ? data.slice(0, -1) : data;
+  const nul = data.indexOf("\0");
+  const whole = nul < 0 ? data : data.slice(0, nul);
+  const body = whole.endsWith("\n") ? whole.slice(0, -1) : whole;
   for (const line of body.split("\n")) {
-    const fields = line.trim().split(/[ \t]+/);
+    const fields = line.trim().split(/[ \t\v\f\r]+/);
     if (fields.length !== 3) throw linuxerr.EINVAL;
     const [first, lower, length] = fields.map(toID);
     if (first === undefined || lower === undefined || length === undefined) throw linuxerr.EINVAL;
-    if (first < 0 || lower < 0 || length <= 0) throw linuxerr.EINVAL;
+    if (first < 0 || lower < 0 || length <= 0 || first === NO_ID || lower === NO_ID) throw linuxerr.EINVAL;
+    // Neither range may wrap.
     if (first + length > NO_ID || lower + length > NO_ID) throw linuxerr.EINVAL;
     for (const e of out) {
       if (first < e.first + e.length && e.first < first + length) throw linuxerr.EINVAL;

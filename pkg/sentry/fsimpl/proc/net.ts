@@ -1,4 +1,5 @@
 import { stateType } from "../../../state/index.ts";
+import type { Task } from "../../kernel/task.ts";
 import { unixSockets } from "../../socket/index.ts";
 import { DynamicBytesInode, StaticDirectory, StaticFile } from "../kernfs/index.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
@@ -30,17 +31,24 @@ const FILES: { readonly [name: string]: string } = {
 
 /** /proc/net/unix. */
 export class UnixSocketsFile extends DynamicBytesInode {
-  static override readonly stateType = stateType("proc.UnixSocketsFile", []);
+  static override readonly stateType = stateType("proc.UnixSocketsFile", ["task"]);
+  /** Whose network namespace it shows. */
+  readonly task: Task;
+
+  constructor(fs: ProcFilesystem, task: Task) {
+    super(fs);
+    this.task = task;
+  }
 
   override generate(): string {
-    return unixSockets((this.fs as ProcFilesystem).kernel);
+    return unixSockets(this.task.networkNamespace);
   }
 }
 
 /** /proc/[pid]/net. */
-export function buildNet(fs: ProcFilesystem): StaticDirectory {
+export function buildNet(fs: ProcFilesystem, task: Task): StaticDirectory {
   const d = new StaticDirectory(fs, 0o555);
   for (const name of Object.keys(FILES)) d.add(name, new StaticFile(fs, FILES[name] ?? ""));
-  d.add("unix", new UnixSocketsFile(fs));
+  d.add("unix", new UnixSocketsFile(fs, task));
   return d;
 }

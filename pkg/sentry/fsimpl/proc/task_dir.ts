@@ -89,7 +89,7 @@ export class TaskDirectory extends TaskOwnedDirectory {
       case "mem":
         return new MemInode(fs, t, ino);
       case "net":
-        return buildNet(fs);
+        return buildNet(fs, t);
       case "ns":
         return new NSDirectory(fs, t, ino);
       case "task":

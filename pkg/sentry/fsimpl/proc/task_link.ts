@@ -1,6 +1,7 @@
 import { DT_LNK } from "../../../abi/linux/dirent.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
+import type { Namespace } from "../../kernel/auth/index.ts";
 import { type Task, TaskExitZombie } from "../../kernel/task.ts";
 import {
   type Dentry,
@@ -11,16 +12,10 @@ import {
   type VirtualDentry,
 } from "../../vfs/index.ts";
 import { KernfsSymlink } from "../kernfs/index.ts";
+import { namespacePlace } from "../nsfs/index.ts";
 import { isGone, mayInspect, memoryOf, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 import { TaskOwnedDirectory } from "./task_owned.ts";
-
-/** Inode numbers of namespaces there is only one of, as Linux numbers them. */
-const IPC_INO = 0xefffffff;
-const NET_INO = 4026531833;
-const CGROUP_INO = 0xeffffffb;
-const TIME_INO = 0xeffffffa;
-const MNT_INO = 4026531832;
 
 /** A symbolic link of a task. */
 export abstract class TaskSymlink extends KernfsSymlink {
@@ -80,42 +75,27 @@ export class PlaceSymlink extends TaskSymlink {
 }
 
 /** Names in /proc/[pid]/ns. */
-const NS_NAMES: readonly string[] = [
-  "cgroup",
-  "ipc",
-  "mnt",
-  "net",
-  "pid",
-  "pid_for_children",
-  "time",
-  "time_for_children",
-  "user",
-  "uts",
-];
+const NS_NAMES: readonly string[] = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "user", "uts"];
 
-/** The inode number of a task's namespace. */
-function namespaceIno(t: Task, name: string): number {
+/** A namespace of a task; null: it has left it already. */
+function namespaceOf(t: Task, name: string): Namespace | null {
+  if (name === "user") return t.creds.userNamespace;
+  if (name === "pid") return isGone(t) ? null : t.pidNamespace;
+  if (t.exitState >= TaskExitZombie) return null;
   switch (name) {
     case "cgroup":
-      return CGROUP_INO;
+      return t.cgroupNamespace;
     case "ipc":
-      return IPC_INO;
-    case "mnt": {
-      const ino = t.mountNamespace.ino;
-      return ino === 0 ? MNT_INO : ino;
-    }
+      return t.ipcNamespace;
+    case "mnt":
+      return t.mountNamespace;
     case "net":
-      return NET_INO;
-    case "pid":
-      return t.pidNamespace.ino;
+      return t.networkNamespace;
     case "pid_for_children":
-      return t.childPIDNamespace.ino;
-    case "user":
-      return t.creds.userNamespace.ino;
-    case "uts":
-      return t.utsNamespace.ino;
+      // Until its first process is there nobody can join it.
+      return t.childPIDNamespace.init === null ? null : t.childPIDNamespace;
     default:
-      return TIME_INO;
+      return t.utsNamespace;
   }
 }
 
@@ -146,7 +126,7 @@ export class NSDirectory extends TaskOwnedDirectory {
   }
 }
 
-/** /proc/[pid]/ns/[type]: the text identifies the namespace. */
+/** /proc/[pid]/ns/[type]: it leads to the namespace, and its text identifies that. */
 export class NSSymlink extends TaskSymlink {
   static override readonly stateType = stateType("proc.NSSymlink", ["name"]);
   readonly name: string;
@@ -156,11 +136,19 @@ export class NSSymlink extends TaskSymlink {
     this.name = name;
   }
 
+  /** The namespace; EACCES for those who may not look, ENOENT when the task has left it. */
+  namespace(reader: Task | null): Namespace {
+    if (!mayInspect(reader, this.task)) throw linuxerr.EACCES;
+    const ns = namespaceOf(this.task, this.name);
+    if (ns === null) throw linuxerr.ENOENT;
+    return ns;
+  }
+
   override readlink(reader: Task | null): string {
-    const t = this.task;
-    if (!mayInspect(reader, t)) throw linuxerr.EACCES;
-    if (t.exitState >= TaskExitZombie) throw linuxerr.ENOENT;
-    const type = this.name.replace("_for_children", "");
-    return `${type}:[${namespaceIno(t, this.name)}]`;
+    return this.namespace(reader).fileName();
+  }
+
+  override getLink(reader: Task | null): VirtualDentry {
+    return namespacePlace(this.task.kernel, this.namespace(reader));
   }
 }

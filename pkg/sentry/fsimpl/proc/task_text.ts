@@ -223,7 +223,7 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
       const n = toInteger(data);
       if (n < -1000 || n > 1000) throw linuxerr.EINVAL;
       const reader = fs.reader();
-      if (reader !== null && n < t.threadGroup.oomScoreAdj && !reader.creds.hasCapability(CAP_SYS_RESOURCE)) {
+      if (reader !== null && n < t.threadGroup.oomScoreAdj && !reader.creds.capable(CAP_SYS_RESOURCE)) {
         throw linuxerr.EACCES;
       }
       t.threadGroup.oomScoreAdj = n;

@@ -1,6 +1,6 @@
 import { SYSFS_MAGIC } from "../../../abi/linux/fs.ts";
 import { stateType } from "../../../state/index.ts";
-import type { Credentials } from "../../kernel/auth/index.ts";
+import type { Credentials, UserNamespace } from "../../kernel/auth/index.ts";
 import type { Filesystem, FilesystemType, GetFilesystemOptions, VirtualFilesystem } from "../../vfs/index.ts";
 import { KernfsFilesystem, StaticDirectory, StaticFile } from "../kernfs/index.ts";
 
@@ -141,16 +141,23 @@ export class SysType implements FilesystemType {
     "requiresDevice",
     "allowUserMount",
     "allowUserList",
+    "userVisible",
     "info",
   ]);
   readonly name = "sysfs";
   readonly requiresDevice = false;
   readonly allowUserMount = true;
   readonly allowUserList = true;
+  readonly userVisible = true;
   readonly info: SysInfo;
 
   constructor(info: SysInfo) {
     this.info = info;
+  }
+
+  /** Who rules the caller's network namespace. */
+  userNamespace(creds: Credentials, vfs: VirtualFilesystem): UserNamespace {
+    return vfs.currentTask()?.networkNamespace.userNamespace ?? creds.userNamespace;
   }
 
   getFilesystem(vfs: VirtualFilesystem, _creds: Credentials, _source: string, _o: GetFilesystemOptions): Filesystem {

@@ -2,7 +2,7 @@ import { TMPFS_MAGIC } from "../../../abi/linux/fs.ts";
 import { S_IFDIR } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
-import type { Credentials } from "../../kernel/auth/index.ts";
+import type { Credentials, UserNamespace } from "../../kernel/auth/index.ts";
 import { MemoryFile } from "../../pgalloc/index.ts";
 import {
   Filesystem,
@@ -249,6 +249,10 @@ export class TmpfsType implements FilesystemType {
   constructor(memoryFile: MemoryFile, memory: number) {
     this.memoryFile = memoryFile;
     this.memory = memory;
+  }
+
+  userNamespace(creds: Credentials): UserNamespace {
+    return creds.userNamespace;
   }
 
   /** With internalData a MemoryFile, the data goes there instead. */

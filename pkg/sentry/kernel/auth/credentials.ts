@@ -8,6 +8,7 @@ import {
   CAP_LINUX_IMMUTABLE,
   CAP_MAC_OVERRIDE,
   CAP_MKNOD,
+  CAP_SETFCAP,
   CAP_SETGID,
   CAP_SETPCAP,
   CAP_SETUID,
@@ -21,8 +22,13 @@ import {
 } from "../../../abi/linux/capability.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
+import { UCOUNT_USER_NAMESPACES } from "../../vfs/namespace.ts";
 import { ALL_CAPS, CapabilitySet, EMPTY_CAPS } from "./capability_set.ts";
-import { NO_ID, type UserNamespace } from "./user_namespace.ts";
+import { readFileCapabilities, writeFileCapabilities } from "./file_caps.ts";
+import { NO_ID, UserNamespace } from "./user_namespace.ts";
+
+/** The deepest level a user namespace may have its children at: user_namespaces(7) says 32 nested ones. */
+const MAX_USER_NS_LEVEL = 32;
 
 /** Capabilities that follow the file system user id (CAP_FS_SET). */
 const FS_CAPS = CapabilitySet.of(
@@ -113,6 +119,19 @@ export class Credentials {
     return this.effectiveCaps.has(cap);
   }
 
+  /** Whether the capability is effective over the whole machine: only in the first user namespace (Linux's capable()). */
+  capable(cap: number): boolean {
+    return this.userNamespace.parent === null && this.effectiveCaps.has(cap);
+  }
+
+  /**
+   * Whether the capability is effective over a file of this owner and group (kernel ids): both must exist in the user
+   * namespace (Linux's capable_wrt_inode_uidgid()).
+   */
+  capableOverFile(cap: number, kuid: number, kgid: number): boolean {
+    return this.effectiveCaps.has(cap) && this.userNamespace.mapsIDs(kuid, kgid);
+  }
+
   /** Whether these credentials have the capability over things that belong to `ns` (user_namespaces(7)). */
   hasCapabilityIn(cap: number, ns: UserNamespace): boolean {
     let n = ns;
@@ -155,8 +174,48 @@ export class Credentials {
       old.effectiveKGID !== this.effectiveKGID ||
       old.fsKUID !== this.fsKUID ||
       old.fsKGID !== this.fsKGID ||
-      (old.userNamespace === this.userNamespace && !this.permittedCaps.isSubsetOf(old.permittedCaps))
+      !this.isNoStrongerThan(old)
     );
+  }
+
+  /** Whether `old` had all the power that these credentials have (Linux's cred_cap_issubset()). */
+  isNoStrongerThan(old: Credentials): boolean {
+    if (old.userNamespace === this.userNamespace) return this.permittedCaps.isSubsetOf(old.permittedCaps);
+    for (let ns = this.userNamespace; ns.parent !== null; ns = ns.parent) {
+      if (ns.parent === old.userNamespace && ns.owner === old.effectiveKUID) return true;
+    }
+    return false;
+  }
+
+  /** The same ids in another user namespace, with every capability there. */
+  inUserNamespace(ns: UserNamespace): Credentials {
+    const c = this.fork();
+    c.userNamespace = ns;
+    c.securebits = 0;
+    c.inheritableCaps = EMPTY_CAPS;
+    c.permittedCaps = ALL_CAPS;
+    c.effectiveCaps = ALL_CAPS;
+    c.boundingCaps = ALL_CAPS;
+    c.ambientCaps = EMPTY_CAPS;
+    return c;
+  }
+
+  /**
+   * The credentials in a new user namespace below the current one; the caller has the reference on that. ENOSPC: too deep, too many; EPERM: the
+   * creator's ids do not exist in the current one.
+   */
+  inNewUserNamespace(ino: number): Credentials {
+    const parent = this.userNamespace;
+    if (parent.level > MAX_USER_NS_LEVEL) throw linuxerr.ENOSPC;
+    if (!parent.charge(this.effectiveKUID, UCOUNT_USER_NAMESPACES)) throw linuxerr.ENOSPC;
+    if (!parent.mapsIDs(this.effectiveKUID, this.effectiveKGID)) {
+      parent.uncharge(this.effectiveKUID, UCOUNT_USER_NAMESPACES);
+      throw linuxerr.EPERM;
+    }
+    const ns = new UserNamespace(parent, this.effectiveKUID, this.effectiveKGID, ino);
+    ns.creator = this.effectiveKUID;
+    ns.parentCouldSetfcap = this.effectiveCaps.has(CAP_SETFCAP);
+    return this.inUserNamespace(ns);
   }
 
   // ---- user ids; ids are given as the caller's namespace has them, NO_ID leaves one as it is
@@ -429,6 +488,16 @@ export class Credentials {
     const c = this.fork();
     c.securebits = value;
     return c;
+  }
+
+  /** What reading a stored security.capability gives: the value or a negative errno. */
+  readFileCapabilities(value: string): string | number {
+    return readFileCapabilities(value, this);
+  }
+
+  /** What is stored when security.capability of a file of this owner and group is written. EINVAL, EPERM. */
+  writeFileCapabilities(value: string, kuid: number, kgid: number): string {
+    return writeFileCapabilities(value, this, kuid, kgid);
   }
 
   // ---- helpers

@@ -111,7 +111,8 @@ export function execCredentials(old: Credentials, p: ExecPrivileges): ExecCreden
   return { creds: c, secureExec: isSetID || (c.realKUID !== root && (effective || grew)) };
 }
 
-function rootOwnsNamespace(rootUID: number, ns: UserNamespace): boolean {
+/** Whether the kernel uid is root of the namespace or of one above it. */
+export function rootOwnsNamespace(rootUID: number, ns: UserNamespace): boolean {
   let n: UserNamespace | null = ns;
   while (n !== null) {
     if (n.mapFromKUID(rootUID) === 0) return true;

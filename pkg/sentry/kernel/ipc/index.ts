@@ -5,3 +5,4 @@
 export { IPCObject } from "./object.ts";
 export { PIDRef } from "./pid_ref.ts";
 export { Registry } from "./registry.ts";
+export { IPCUsage } from "./usage.ts";

@@ -11,12 +11,25 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../auth/index.ts";
 import type { IPCObject } from "./object.ts";
+import type { IPCUsage } from "./usage.ts";
+
+/** Most objects in all IPC namespaces together. */
+const MAX_OBJECTS = 1 << 17;
 
 /** The objects of one kind in an IPC namespace. */
 export class Registry<T extends IPCObject> {
-  static readonly stateType = stateType("ipc.Registry", ["limit", "objects", "keys", "nextIndex", "lastIndex", "seq"]);
+  static readonly stateType = stateType("ipc.Registry", [
+    "limit",
+    "usage",
+    "objects",
+    "keys",
+    "nextIndex",
+    "lastIndex",
+    "seq",
+  ]);
   /** Most objects. */
   readonly limit: number;
+  readonly usage: IPCUsage;
   /** By index. */
   readonly objects: Map<number, T> = new Map();
   /** By key, those that have one. */
@@ -25,13 +38,14 @@ export class Registry<T extends IPCObject> {
   lastIndex = -1;
   seq = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, usage: IPCUsage) {
     this.limit = limit;
+    this.usage = usage;
   }
 
   /** Gives a new object an id. ENOSPC when there are too many. */
   add(o: T): void {
-    if (this.objects.size >= this.limit) throw linuxerr.ENOSPC;
+    if (this.objects.size >= this.limit || this.usage.objects >= MAX_OBJECTS) throw linuxerr.ENOSPC;
     const max = Math.min(Math.max(Math.floor((this.objects.size * 3) / 2), IPC_MIN_CYCLE), IPC_MNI);
     let i = this.nextIndex < max ? this.nextIndex : 0;
     for (let n = 0; this.objects.has(i); n++) {
@@ -47,13 +61,14 @@ export class Registry<T extends IPCObject> {
     o.index = i;
     o.seq = this.seq;
     this.objects.set(i, o);
+    this.usage.objects++;
     if (o.key !== IPC_PRIVATE) this.keys.set(o.key, o);
   }
 
   /** Takes an object out for good. */
   remove(o: T): void {
     o.removed = true;
-    this.objects.delete(o.index);
+    if (this.objects.delete(o.index)) this.usage.objects--;
     this.hide(o);
   }
 

@@ -26,7 +26,7 @@ export class MessageQueueRegistry extends Registry<MessageQueue> {
   messageBytes = 0;
 
   constructor(kernel: Kernel, userNamespace: UserNamespace) {
-    super(MSGMNI);
+    super(MSGMNI, kernel.ipcUsage);
     this.kernel = kernel;
     this.userNamespace = userNamespace;
   }
@@ -38,7 +38,10 @@ export class MessageQueueRegistry extends Registry<MessageQueue> {
 
   /** Counts a message in; false when there are too many. */
   charge(size: number): boolean {
-    if (this.messageBytes + size + (this.messageCount + 1) * OVERHEAD > MAX_MEMORY) return false;
+    const u = this.usage;
+    if (u.messageBytes + size + (u.messageCount + 1) * OVERHEAD > MAX_MEMORY) return false;
+    u.messageCount++;
+    u.messageBytes += size;
     this.messageCount++;
     this.messageBytes += size;
     return true;
@@ -46,6 +49,8 @@ export class MessageQueueRegistry extends Registry<MessageQueue> {
 
   /** Counts a message out. */
   uncharge(size: number): void {
+    this.usage.messageCount--;
+    this.usage.messageBytes -= size;
     this.messageCount--;
     this.messageBytes -= size;
   }

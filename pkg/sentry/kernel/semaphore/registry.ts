@@ -28,7 +28,7 @@ export class SemaphoreRegistry extends Registry<SemaphoreSet> {
   undoCount = 0;
 
   constructor(kernel: Kernel, userNamespace: UserNamespace) {
-    super(SEMMNI);
+    super(SEMMNI, kernel.ipcUsage);
     this.kernel = kernel;
     this.userNamespace = userNamespace;
   }
@@ -40,7 +40,7 @@ export class SemaphoreRegistry extends Registry<SemaphoreSet> {
 
   /** Whether `n` more adjustments may be noted. */
   mayUndo(n: number): boolean {
-    return this.undoCount + n <= MAX_UNDOS;
+    return this.usage.undos + n <= MAX_UNDOS;
   }
 
   /** semget(2): the id. EINVAL, ENOENT, EEXIST, EACCES, ENOSPC. */
@@ -52,10 +52,22 @@ export class SemaphoreRegistry extends Registry<SemaphoreSet> {
       return this.checkFound(found, t.creds, flags);
     }
     if (count === 0) throw linuxerr.EINVAL;
-    if (this.total + count > MAX_SEMAPHORES || this.objects.size >= this.limit) throw linuxerr.ENOSPC;
+    if (this.usage.semaphores + count > MAX_SEMAPHORES || this.objects.size >= this.limit) throw linuxerr.ENOSPC;
     const s = new SemaphoreSet(this, t, key, count, flags);
     this.add(s);
-    this.total += count;
+    this.countSemaphores(count);
     return s.id;
+  }
+
+  /** Counts semaphores that came (or, negative, went). */
+  countSemaphores(n: number): void {
+    this.total += n;
+    this.usage.semaphores += n;
+  }
+
+  /** Counts adjustments in undo records that came or went. */
+  countUndos(n: number): void {
+    this.undoCount += n;
+    this.usage.undos += n;
   }
 }

@@ -183,7 +183,7 @@ export class SemaphoreSet extends IPCObject {
       list.undos.delete(this);
     }
     this.undos.clear();
-    this.registry.total -= this.values.length;
+    this.registry.countSemaphores(-this.values.length);
     this.registry.remove(this);
     for (const w of this.zeroWaiters) this.finish(w, -EIDRM);
     for (const w of this.alterWaiters) this.finish(w, -EIDRM);

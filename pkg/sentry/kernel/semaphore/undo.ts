@@ -26,12 +26,12 @@ export class SemaphoreUndo {
     const before = this.adjustments.size;
     if (value === 0) this.adjustments.delete(num);
     else this.adjustments.set(num, value);
-    registry.undoCount += this.adjustments.size - before;
+    registry.countUndos(this.adjustments.size - before);
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.set.registry.undoCount -= this.adjustments.size;
+    this.set.registry.countUndos(-this.adjustments.size);
     this.adjustments.clear();
   }
 }

@@ -15,7 +15,7 @@ export class ShmRegistry extends Registry<ShmSegment> {
   readonly userNamespace: UserNamespace;
 
   constructor(kernel: Kernel, userNamespace: UserNamespace) {
-    super(SHMMNI);
+    super(SHMMNI, kernel.ipcUsage);
     this.kernel = kernel;
     this.userNamespace = userNamespace;
   }

@@ -30,6 +30,7 @@ import { FutexManager } from "../futex/index.ts";
 import { Kernel, type SyscallEntry } from "../kernel.ts";
 import { SignalHandlers } from "../signal_handlers.ts";
 import { Task } from "../task.ts";
+import { initialNamespaces } from "../task_namespaces.ts";
 import { UTSNamespace } from "../uts_namespace.ts";
 
 /** Plain registers. */
@@ -275,7 +276,6 @@ export class TestKernel {
     const ns = k.tasks.root;
     const tids = k.tasks.allocateTIDs(ns, []);
     if (tids === null) throw linuxerr.EAGAIN;
-    this.mounts.incRef();
     mm.activate();
     const t = new Task({
       kernel: k,
@@ -287,8 +287,7 @@ export class TestKernel {
       context: ctx,
       fdTable: new FDTable(),
       fsContext: new FSContext(this.fs.root, this.fs.root, 0o22),
-      utsNamespace: k.rootUTSNamespace,
-      mountNamespace: this.mounts,
+      namespaces: initialNamespaces(k, ns, this.mounts, k.rootUTSNamespace),
       threadGroup: null,
       processGroup: null,
       signalHandlers: new SignalHandlers(),

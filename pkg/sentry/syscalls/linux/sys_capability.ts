@@ -3,7 +3,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import { CapabilitySet } from "../../kernel/auth/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import { commitCreds } from "./sys_identity.ts";
+import { commitCreds } from "../../kernel/task_creds.ts";
 
 /** Structures that a version of the header has behind it; 0: an unknown version. */
 function dataCount(version: number): number {

@@ -76,7 +76,7 @@ export function epollCtl(t: Task, args: SyscallArguments): number {
   const file = openFile(t, fd);
   if (file === null) return -errno.EBADF;
   if (!file.canPoll()) return -errno.EPERM;
-  if ((mask & EPOLLWAKEUP) !== 0 && !t.creds.hasCapability(CAP_BLOCK_SUSPEND)) mask &= ~EPOLLWAKEUP;
+  if ((mask & EPOLLWAKEUP) !== 0 && !t.creds.capable(CAP_BLOCK_SUSPEND)) mask &= ~EPOLLWAKEUP;
   if (ep === file || !(ep instanceof EventPoll)) return -errno.EINVAL;
   if (op !== EPOLL_CTL_DEL && (mask & EPOLLEXCLUSIVE) !== 0) {
     if (op === EPOLL_CTL_MOD) return -errno.EINVAL;

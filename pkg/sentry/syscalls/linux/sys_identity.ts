@@ -1,19 +1,8 @@
 import { NGROUPS_MAX } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
-import type { Credentials } from "../../kernel/auth/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-
-/** Gives a thread new credentials. What it may not keep with other privileges goes: dumpability, the parent-death signal. */
-export function commitCreds(t: Task, creds: Credentials): void {
-  const old = t.creds;
-  if (creds === old) return;
-  if (creds.changesDumpability(old)) {
-    t.mm.dumpable = 0;
-    t.parentDeathSignal = 0;
-  }
-  t.creds = creds;
-}
+import { commitCreds } from "../../kernel/task_creds.ts";
 
 /** getuid(2). */
 export function getuid(t: Task): number {

@@ -36,7 +36,7 @@ function pageDown(args: SyscallArguments): number {
 }
 
 function mayLockFreely(t: Task): boolean {
-  return t.creds.hasCapability(CAP_IPC_LOCK);
+  return t.creds.capable(CAP_IPC_LOCK);
 }
 
 /** What mmap(2) demands of the file, in Linux's order; fills the protection that the mapping may have. */
@@ -179,7 +179,7 @@ export function madvise(t: Task, args: SyscallArguments): number {
   const advice = args.i32(2);
   // Memory failures cannot be injected here; who asks without the privilege learns that first.
   if (advice === linux.MADV_HWPOISON || advice === linux.MADV_SOFT_OFFLINE) {
-    return t.creds.hasCapability(CAP_SYS_ADMIN) ? -linuxerr.EINVAL.errno : -linuxerr.EPERM.errno;
+    return t.creds.capable(CAP_SYS_ADMIN) ? -linuxerr.EINVAL.errno : -linuxerr.EPERM.errno;
   }
   const length = pageUp(args, 1);
   // A size that wraps is no size, but the advice is looked at first.

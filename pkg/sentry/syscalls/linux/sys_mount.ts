@@ -28,8 +28,7 @@ const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
 /** Whether the caller may change its mount namespace. */
 function mayMount(t: Task): boolean {
-  const ns = t.fsContext.root.mount.ns;
-  return ns === null ? t.creds.hasCapability(CAP_SYS_ADMIN) : t.creds.hasCapabilityIn(CAP_SYS_ADMIN, ns.owner);
+  return t.creds.hasCapabilityIn(CAP_SYS_ADMIN, t.mountNamespace.owner);
 }
 
 /** mount(2). */
@@ -44,7 +43,7 @@ export function mount(t: Task, args: SyscallArguments): number {
   const vfs = t.kernel.vfs;
   let flags = args.u32(3) | 0;
   if ((flags & MS_MGC_MSK) === (MS_MGC_VAL | 0)) flags &= ~MS_MGC_MSK;
-  const at = vfs.getDentryAt(t.creds, target);
+  vfs.getDentryAt(t.creds, target);
   if (!mayMount(t)) return -errno.EPERM;
   if ((flags & MS_REMOUNT) !== 0) {
     vfs.remountAt(t.creds, target, flags);
@@ -60,9 +59,8 @@ export function mount(t: Task, args: SyscallArguments): number {
     if ((flags & ~(PROPAGATION | MS_REC | MS_SILENT)) !== 0 || (propagation & (propagation - 1)) !== 0) {
       return -errno.EINVAL;
     }
-    if (at.dentry !== at.mount.root) return -errno.EINVAL;
-    // Every mount is private here, and a slave of nobody is one too. Peer groups and unbindable mounts do not exist.
-    return propagation === MS_PRIVATE || propagation === MS_SLAVE ? 0 : -errno.EINVAL;
+    vfs.setPropagationAt(t.creds, target, propagation, (flags & MS_REC) !== 0);
+    return 0;
   }
   if ((flags & MS_MOVE) !== 0) {
     if (source === "") return -errno.EINVAL;
@@ -72,6 +70,7 @@ export function mount(t: Task, args: SyscallArguments): number {
   if (typeAddr === 0) return -errno.EINVAL;
   const fsType = vfs.fsTypes.get(type);
   if (fsType === undefined || !fsType.allowUserMount) return -errno.ENODEV;
+  if (!vfs.mayMountType(t.creds, fsType)) return -errno.EPERM;
   vfs.mountAt(t.creds, source, target, type, { data, internalData: null, flags });
   return 0;
 }

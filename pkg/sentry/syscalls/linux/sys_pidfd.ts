@@ -79,5 +79,6 @@ export function mayAttach(t: Task, target: Task): boolean {
     c.realKGID === o.effectiveKGID &&
     c.realKGID === o.savedKGID &&
     c.realKGID === o.realKGID;
-  return sameIDs && target.mm.dumpable === 1 && o.permittedCaps.isSubsetOf(c.permittedCaps);
+  if (!sameIDs || c.userNamespace !== o.userNamespace) return false;
+  return target.mm.dumpable === 1 && o.permittedCaps.isSubsetOf(c.permittedCaps);
 }

@@ -120,10 +120,10 @@ export function prctl(t: Task, args: SyscallArguments): number {
       if (!unused(args, 3)) return -errno.EINVAL;
       return arg < SPEC_CONTROLS ? -errno.ENXIO : -errno.ENODEV;
     case linux.PR_SET_IO_FLUSHER:
-      if (!t.creds.hasCapability(CAP_SYS_RESOURCE)) return -errno.EPERM;
+      if (!t.creds.capable(CAP_SYS_RESOURCE)) return -errno.EPERM;
       return unused(args, 2) && arg <= 1 ? 0 : -errno.EINVAL;
     case linux.PR_GET_IO_FLUSHER:
-      if (!t.creds.hasCapability(CAP_SYS_RESOURCE)) return -errno.EPERM;
+      if (!t.creds.capable(CAP_SYS_RESOURCE)) return -errno.EPERM;
       return unused(args, 1) ? 0 : -errno.EINVAL;
     case linux.PR_GET_MDWE:
       return unused(args, 1) ? 0 : -errno.EINVAL;
@@ -148,7 +148,7 @@ function setMM(t: Task, args: SyscallArguments): number {
   const hasSize = option >= linux.PR_SET_MM_AUXV && option !== linux.PR_SET_MM_EXE_FILE;
   if (args.u64(4) !== 0 || (args.u64(3) !== 0 && !hasSize)) return -errno.EINVAL;
   if (option === linux.PR_SET_MM_MAP || option === linux.PR_SET_MM_MAP_SIZE) return -errno.EINVAL;
-  return t.creds.hasCapability(CAP_SYS_RESOURCE) ? -errno.EINVAL : -errno.EPERM;
+  return t.creds.capable(CAP_SYS_RESOURCE) ? -errno.EINVAL : -errno.EPERM;
 }
 
 /** PR_SET_NAME: at most 15 bytes. */

@@ -183,7 +183,7 @@ export function schedSetattr(t: Task, args: SyscallArguments): number {
   if ((flags & linux.SCHED_FLAG_KEEP_PARAMS) !== 0) priority = target.schedPriority;
   const ordinary = policy === linux.SCHED_NORMAL || policy === linux.SCHED_BATCH;
   const renice = ordinary && (flags & linux.SCHED_FLAG_KEEP_PARAMS) === 0;
-  if (renice && nice < target.nice && !mayRenice(target, nice) && !t.creds.hasCapability(CAP_SYS_NICE)) {
+  if (renice && nice < target.nice && !mayRenice(target, nice) && !t.creds.capable(CAP_SYS_NICE)) {
     return -errno.EPERM;
   }
   const r = setPolicy(t, target, policy, priority, (flags & linux.SCHED_FLAG_RESET_ON_FORK) !== 0);
@@ -360,7 +360,7 @@ export function ioprioSet(t: Task, args: SyscallArguments): number {
   const level = prio & 7;
   switch (cls) {
     case linux.IOPRIO_CLASS_RT:
-      if (!t.creds.hasCapability(CAP_SYS_ADMIN) && !t.creds.hasCapability(CAP_SYS_NICE)) return -errno.EPERM;
+      if (!t.creds.capable(CAP_SYS_ADMIN) && !t.creds.capable(CAP_SYS_NICE)) return -errno.EPERM;
       break;
     case linux.IOPRIO_CLASS_BE:
     case linux.IOPRIO_CLASS_IDLE:
@@ -376,7 +376,7 @@ export function ioprioSet(t: Task, args: SyscallArguments): number {
   let result = -errno.ESRCH;
   for (const o of targets) {
     const same = o.creds.realKUID === t.creds.effectiveKUID || o.creds.realKUID === t.creds.realKUID;
-    if (!same && !t.creds.hasCapability(CAP_SYS_NICE)) return -errno.EPERM;
+    if (!same && !t.creds.capable(CAP_SYS_NICE)) return -errno.EPERM;
     o.ioprio = prio;
     result = 0;
   }

@@ -34,7 +34,7 @@ function refuseHuge(t: Task, ns: ShmRegistry, size: number, flags: number): numb
   ns.checkSize(size);
   const shift = (flags >>> linux.SHM_HUGE_SHIFT) & linux.SHM_HUGE_MASK;
   if (shift !== 0 && shift !== 21 && shift !== 30) return -errno.EINVAL;
-  return t.creds.hasCapability(CAP_IPC_LOCK) ? -errno.ENOMEM : -errno.EPERM;
+  return t.creds.capable(CAP_IPC_LOCK) ? -errno.ENOMEM : -errno.EPERM;
 }
 
 /** shmat(shmid, shmaddr, shmflg). */
@@ -74,7 +74,7 @@ export function shmat(t: Task, args: SyscallArguments): number {
   opts.mappingIdentity = new ShmAttachment(s);
   let done = false;
   try {
-    const r = t.mm.mmap(opts, t.creds.hasCapability(CAP_IPC_LOCK));
+    const r = t.mm.mmap(opts, t.creds.capable(CAP_IPC_LOCK));
     done = true;
     return r;
   } finally {

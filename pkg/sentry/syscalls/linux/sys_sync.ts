@@ -21,12 +21,10 @@ import { openFile } from "./path.ts";
 /** sync(2): every filesystem of the caller's mount namespace. */
 export function sync(t: Task, _args: SyscallArguments): number {
   const seen = new Set<Filesystem>();
-  const todo: Mount[] = [];
-  const ns = t.fsContext.root.mount.ns;
-  todo.push(ns === null ? t.fsContext.root.mount : ns.root.mount);
+  const todo: Mount[] = [t.mountNamespace.root.mount];
   for (let m = todo.pop(); m !== undefined; m = todo.pop()) {
     seen.add(m.fs);
-    for (const c of m.children) todo.push(c);
+    for (const c of m.children.values()) todo.push(c);
   }
   for (const fs of seen) fs.sync();
   return 0;

@@ -6,16 +6,9 @@ import { NSIG, SIGCHLD } from "../../../abi/linux/signal.ts";
 import * as wait from "../../../abi/linux/wait.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { PIDFileDescription } from "../../kernel/pidfd.ts";
-import { exitSemaphores } from "../../kernel/semaphore/index.ts";
 import type { SyscallArguments, SyscallGenerator, SyscallResult } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
-import {
-  type CloneArgs,
-  clone as cloneTask,
-  FORK_ARGS,
-  newChildPIDNamespace,
-  VFORK_ARGS,
-} from "../../kernel/task_clone.ts";
+import { type CloneArgs, clone as cloneTask, FORK_ARGS, VFORK_ARGS } from "../../kernel/task_clone.ts";
 import { startExecve } from "../../kernel/task_exec.ts";
 import { runExit } from "../../kernel/task_exit.ts";
 import { tryWait, type WaitOptions, type WaitResult, waitForChild, waitForTask } from "../../kernel/task_wait.ts";
@@ -196,55 +189,6 @@ export function clone3(t: Task, args: SyscallArguments): number {
     setTID: wanted,
   };
   return cloneTask(t, a);
-}
-
-/** unshare(2). */
-export function unshare(t: Task, args: SyscallArguments): number {
-  let flags = args.u64(0);
-  const known =
-    (linux.CLONE_THREAD |
-      linux.CLONE_FS |
-      linux.CLONE_SIGHAND |
-      linux.CLONE_VM |
-      linux.CLONE_FILES |
-      linux.CLONE_SYSVSEM |
-      linux.CLONE_NS_FLAGS |
-      linux.CLONE_NEWTIME) >>>
-    0;
-  if (flags > 0xffffffff || (flags & ~known) !== 0) return -errno.EINVAL;
-  // What implies what (check_unshare_flags).
-  if ((flags & linux.CLONE_NEWUSER) !== 0) flags |= linux.CLONE_THREAD | linux.CLONE_FS;
-  if ((flags & linux.CLONE_VM) !== 0) flags |= linux.CLONE_SIGHAND;
-  if ((flags & linux.CLONE_SIGHAND) !== 0) flags |= linux.CLONE_THREAD;
-  if ((flags & linux.CLONE_NEWNS) !== 0) flags |= linux.CLONE_FS;
-  const tg = t.threadGroup;
-  if ((flags & (linux.CLONE_THREAD | linux.CLONE_SIGHAND | linux.CLONE_VM)) !== 0 && tg.tasks.size > 1) {
-    return -errno.EINVAL;
-  }
-  if ((flags & linux.CLONE_SIGHAND) !== 0 && tg.signalHandlers.refs > 1) return -errno.EINVAL;
-  if ((flags & linux.CLONE_VM) !== 0 && t.mm.users > 1) return -errno.EINVAL;
-  const namespaces = flags & (linux.CLONE_NS_FLAGS | linux.CLONE_NEWTIME);
-  if (namespaces !== 0) {
-    if ((flags & linux.CLONE_NEWUSER) === 0 && !t.creds.hasCapability(CAP_SYS_ADMIN)) return -errno.EPERM;
-    if ((namespaces & ~(linux.CLONE_NEWUTS | linux.CLONE_NEWPID)) !== 0) return -errno.EINVAL;
-  }
-  const childNS = (flags & linux.CLONE_NEWPID) !== 0 ? newChildPIDNamespace(t) : t.childPIDNamespace;
-  if ((flags & linux.CLONE_FS) !== 0 && t.fsContext.refs > 1) {
-    const own = t.fsContext.fork();
-    t.fsContext.decRef();
-    t.fsContext = own;
-  }
-  if ((flags & linux.CLONE_FILES) !== 0 && t.fdTable.refs > 1) {
-    const own = t.fdTable.fork();
-    t.fdTable.decRef();
-    t.fdTable = own;
-  }
-  if ((flags & linux.CLONE_NEWUTS) !== 0) {
-    t.utsNamespace = t.utsNamespace.fork(t.creds.userNamespace, t.kernel.newNamespaceInode());
-  }
-  if ((flags & linux.CLONE_SYSVSEM) !== 0) exitSemaphores(t);
-  t.childPIDNamespace = childNS;
-  return 0;
 }
 
 // ---- exec

@@ -16,6 +16,7 @@ import * as sysMemfd from "./sys_memfd.ts";
 import * as sysMmap from "./sys_mmap.ts";
 import * as sysMount from "./sys_mount.ts";
 import * as sysMsgqueue from "./sys_msgqueue.ts";
+import * as sysNamespace from "./sys_namespace.ts";
 import * as sysPidfd from "./sys_pidfd.ts";
 import * as sysPipe from "./sys_pipe.ts";
 import * as sysPoll from "./sys_poll.ts";
@@ -282,7 +283,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_faccessat, "faccessat", sysFile.faccessat],
   [nr.SYS_pselect6, "pselect6", sysPoll.pselect6],
   [nr.SYS_ppoll, "ppoll", sysPoll.ppoll],
-  [nr.SYS_unshare, "unshare", sysThread.unshare],
+  [nr.SYS_unshare, "unshare", sysNamespace.unshare],
   [nr.SYS_set_robust_list, "set_robust_list", sysFutex.setRobustList],
   [nr.SYS_get_robust_list, "get_robust_list", sysFutex.getRobustList],
   [nr.SYS_splice, "splice", sysSplice.splice],
@@ -311,7 +312,7 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_clock_adjtime, "clock_adjtime", sysTime.clockAdjtime],
   [nr.SYS_syncfs, "syncfs", sysSync.syncfs],
   [nr.SYS_sendmmsg, "sendmmsg", sysSendmsg.sendmmsg],
-  [nr.SYS_setns, "setns", sysThread.setns],
+  [nr.SYS_setns, "setns", sysNamespace.setns],
   [nr.SYS_getcpu, "getcpu", sysSched.getcpu],
   [nr.SYS_process_vm_readv, "process_vm_readv", sysProcessVM.processVMReadv],
   [nr.SYS_process_vm_writev, "process_vm_writev", sysProcessVM.processVMWritev],

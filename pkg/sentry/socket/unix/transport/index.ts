@@ -14,7 +14,8 @@ export {
   UnixEndpoint,
 } from "./endpoint.ts";
 export { Collector } from "./garbage.ts";
-export { autobind, bindName, findEndpoint, UnixNames, validateName } from "./names.ts";
+export { UnixNames } from "./name_table.ts";
+export { autobind, bindName, findEndpoint, validateName } from "./names.ts";
 export { Packet, PacketQueue } from "./packet.ts";
 export { connectStream, receiveStream, sendStream } from "./stream.ts";
 export { unixSocketTable } from "./table.ts";

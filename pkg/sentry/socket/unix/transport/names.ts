@@ -2,7 +2,6 @@ import * as errno from "../../../../abi/linux/errno.ts";
 import { AF_UNIX, SIZEOF_SOCKADDR_UN, SUN_PATH } from "../../../../abi/linux/socket.ts";
 import { S_IFMT, S_IFSOCK } from "../../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../../errors/linuxerr/index.ts";
-import { stateType } from "../../../../state/index.ts";
 import type { Task } from "../../../kernel/task.ts";
 import { MAY_WRITE, PathOperation } from "../../../vfs/index.ts";
 import type { Message } from "../../message.ts";
@@ -11,17 +10,6 @@ import { UnixEndpoint } from "./endpoint.ts";
 
 /** Names autobind can give: five hexadecimal digits. */
 const AUTO_NAMES = 0x100000;
-
-/** The unix sockets of a network namespace. */
-export class UnixNames {
-  static readonly stateType = stateType("unix.UnixNames", ["abstract", "endpoints", "maxDatagrams"]);
-  /** Sockets with abstract names, by type (one character) and name. */
-  readonly abstract: Map<string, UnixEndpoint> = new Map();
-  /** All of them, for /proc/net/unix. */
-  readonly endpoints: Set<UnixEndpoint> = new Set();
-  /** Datagrams that wait at a socket whose peer is another one (/proc/sys/net/unix/max_dgram_qlen). */
-  maxDatagrams = 10;
-}
 
 /** Whether message.name can be a unix socket's name: 0 or -EINVAL. */
 export function validateName(m: Message): number {

@@ -6,7 +6,7 @@ import {
   SS_UNCONNECTED,
 } from "../../../../abi/linux/socket.ts";
 import { ESTABLISHED, LISTENING, type UnixEndpoint } from "./endpoint.ts";
-import type { UnixNames } from "./names.ts";
+import type { UnixNames } from "./name_table.ts";
 
 const HEADER = "Num       RefCount Protocol Flags    Type St Inode Path\n";
 

@@ -55,7 +55,11 @@ class World {
   pair(type: number): [UnixSocket, UnixSocket] {
     const make = (): UnixSocket => {
       this.system.addSocket();
-      return UnixSocket.create(this.task, 0, new UnixEndpoint(this.system, this.system.rootNamespace, type));
+      return UnixSocket.create(
+        this.task,
+        0,
+        new UnixEndpoint(this.system, this.system.kernel.rootNetworkNamespace, type),
+      );
     };
     const a = make();
     const b = make();
@@ -153,7 +157,7 @@ test("everything is given back: buffers, accounting, sockets", () => {
     a.decRef();
     expect(w.system.bytes).toBe(0);
     expect(w.system.sockets).toBe(0);
-    expect(w.system.rootNamespace.unix.endpoints.size).toBe(0);
+    expect(w.system.kernel.rootNetworkNamespace.unix.endpoints.size).toBe(0);
   }
 });
 
@@ -274,10 +278,10 @@ test("names and the table of /proc/net/unix", () => {
   expect(b.getName(m, true)).toBe(0);
   expect(m.nameLength).toBe(8);
   expect(m.family()).toBe(AF_UNIX);
-  const lines = unixSocketTable(w.system.rootNamespace.unix).split("\n");
+  const lines = unixSocketTable(w.system.kernel.rootNetworkNamespace.unix).split("\n");
   expect(lines[1]).toMatch(/^0{16}: 00000003 00000000 00000000 0001 03 +\d+ @[0-9a-f]{5}$/);
   expect(lines[2]).toMatch(/^0{16}: 00000003 00000000 00000000 0001 03 +\d+$/);
   a.decRef();
-  expect(w.system.rootNamespace.unix.abstract.size).toBe(0);
+  expect(w.system.kernel.rootNetworkNamespace.unix.abstract.size).toBe(0);
   expect(b.readiness(EventIn)).toBe(EventIn | 0x10);
 });

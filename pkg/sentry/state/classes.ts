@@ -210,6 +210,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplProcNet.UnixSocketsFile,
   fsimplProcRoot.RootDirectory,
   fsimplProcRoot.SelfSymlink,
+  fsimplProcSysctl.NamespaceLimit,
   fsimplProcSysctl.LiveSysctl,
   fsimplProcSystemText.SystemFile,
   fsimplProcTaskDir.TaskDirectory,

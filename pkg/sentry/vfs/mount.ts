@@ -50,6 +50,7 @@ export class Mount {
     "unbindable",
     "refs",
     "released",
+    "expiryMark",
     "rootVD",
   ]);
   /** Unique while the kernel lives: /proc/self/mountinfo, statx(2). */
@@ -83,6 +84,8 @@ export class Mount {
   /** Open files, working directories and other holders below it; umount(2) is EBUSY while positive. */
   refs = 0;
   released = false;
+  /** umount2(MNT_EXPIRE) was asked for, and nobody has used it since. */
+  expiryMark = false;
   /** The root as a virtual dentry. */
   readonly rootVD: VirtualDentry;
 
@@ -156,6 +159,7 @@ export class Mount {
   /** Drops a holder. */
   decRef(): void {
     this.refs--;
+    this.expiryMark = false;
     this.releaseIfUnused();
   }
 

@@ -62,6 +62,21 @@ function mayAdminister(creds: Credentials, fs: Filesystem): boolean {
   return ns === null ? creds.capable(CAP_SYS_ADMIN) : creds.hasCapabilityIn(CAP_SYS_ADMIN, ns);
 }
 
+/** As checkOwnMount for the mount that something is to be mounted on; ENOENT when that is nowhere. */
+function checkTarget(vfs: VirtualFilesystem, m: Mount): void {
+  if (m.ns === null) throw linuxerr.ENOENT;
+  checkOwnMount(vfs, m);
+}
+
+/** What is mounted on top of a place, if anything: a working directory may have been covered. */
+function topOf(vd: VirtualDentry): VirtualDentry {
+  let top = vd;
+  for (let m = top.mount.children.get(top.dentry); m !== undefined; m = top.mount.children.get(top.dentry)) {
+    top = m.rootVD;
+  }
+  return top;
+}
+
 /** VirtualFilesystem.mountAt. */
 export function mountAt(
   vfs: VirtualFilesystem,
@@ -77,7 +92,7 @@ export function mountAt(
     const fs = vfs.newFilesystem(creds, type, source, opts);
     const mount = vfs.newFirstMount(fs, source, opts.flags);
     try {
-      checkOwnMount(vfs, at.mount);
+      checkTarget(vfs, at.mount);
       if (vfs.fsTypes.get(type)?.userVisible === true) checkNotRevealing(at.mount.ns, mount);
       if (at.mount.fs === fs && at.dentry === at.mount.root) throw linuxerr.EBUSY;
       connectMount(vfs, mount, at);
@@ -113,10 +128,10 @@ function checkNotRevealing(ns: MountNamespace | null, mount: Mount): void {
 }
 
 /** VirtualFilesystem.connectMount: puts a tree that is nowhere, or was just taken off its place, there and where that propagates to. */
-export function connectMount(vfs: VirtualFilesystem, mount: Mount, at: VirtualDentry): void {
-  const ns = at.mount.ns;
-  if (ns === null) throw linuxerr.EINVAL;
-  if (at.dentry.deleted) throw linuxerr.ENOENT;
+export function connectMount(vfs: VirtualFilesystem, mount: Mount, target: VirtualDentry): void {
+  const at = topOf(target);
+  const { ns } = at.mount;
+  if (ns === null || at.dentry.deleted) throw linuxerr.ENOENT;
   if (at.dentry.inode.isDir() !== mount.root.inode.isDir()) throw linuxerr.ENOTDIR;
   const tree = mountsOf(mount);
   const added = mount.ns === null ? tree.length : 0;
@@ -183,7 +198,7 @@ export function bindMountAt(
     const ns = src.dentry.inode.boundNamespace();
     // A namespace may only be pinned by older ones, or two could keep each other.
     if (ns instanceof MountNamespace && (at.mount.ns === null || ns.ino <= at.mount.ns.ino)) throw linuxerr.EINVAL;
-    checkOwnMount(vfs, at.mount);
+    checkTarget(vfs, at.mount);
     const from = src.mount;
     if (from.unbindable) throw linuxerr.EINVAL;
     if (ns === null) checkOwnMount(vfs, from);
@@ -226,7 +241,7 @@ export function moveMountAt(
   try {
     const m = src.mount;
     const { parent, mountpoint } = m;
-    checkOwnMount(vfs, at.mount);
+    checkTarget(vfs, at.mount);
     checkOwnMount(vfs, m);
     if (src.dentry !== m.root || parent === null || mountpoint === null || m.locked) throw linuxerr.EINVAL;
     if (at.dentry.inode.isDir() !== src.dentry.inode.isDir()) throw linuxerr.EINVAL;
@@ -295,12 +310,19 @@ export function setPropagationAt(
 /** VirtualFilesystem.umountAt. */
 export function umountAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOperation, flags: number): void {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) throw linuxerr.EINVAL;
-  const vd = vfs.getDentryAt(creds, pop);
+  const vd = topOf(vfs.getDentryAt(creds, pop));
   const m = vd.mount;
   if (vd.dentry !== m.root || m.locked) throw linuxerr.EINVAL;
   checkOwnMount(vfs, m);
   if ((flags & MNT_FORCE) !== 0 && !mayAdminister(creds, m.fs)) throw linuxerr.EPERM;
-  if ((flags & MNT_EXPIRE) !== 0) throw (flags & (MNT_FORCE | MNT_DETACH)) !== 0 ? linuxerr.EINVAL : linuxerr.EAGAIN;
+  if ((flags & MNT_EXPIRE) !== 0) {
+    if (m === pop.root.mount || (flags & (MNT_FORCE | MNT_DETACH)) !== 0) throw linuxerr.EINVAL;
+    if (m.refs > 0 || m.children.size > 0) throw linuxerr.EBUSY;
+    if (!m.expiryMark) {
+      m.expiryMark = true;
+      throw linuxerr.EAGAIN;
+    }
+  }
   if (m === pop.root.mount && (flags & MNT_DETACH) === 0) {
     // Linux would make the root read-only instead.
     throw mayAdminister(creds, m.fs) ? linuxerr.EBUSY : linuxerr.EPERM;

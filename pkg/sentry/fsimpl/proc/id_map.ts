@@ -101,7 +101,11 @@ export class IDMapFileDescription extends DynamicBytesFileDescription {
     return s;
   }
 
-  override pwrite(src: IOSequence, offset: number): number {
+  override pwrite(): number {
+    throw linuxerr.ESPIPE;
+  }
+
+  override write(src: IOSequence): number {
     const n = src.numBytes();
     const max = this.which === "setgroups" ? MAX_SETGROUPS : PAGE_SIZE - 1;
     const ns = this.namespace;
@@ -110,11 +114,14 @@ export class IDMapFileDescription extends DynamicBytesFileDescription {
       if (parent === null) throw linuxerr.EPERM;
       if (this.opener.userNamespace !== ns && this.opener.userNamespace !== parent) throw linuxerr.EPERM;
     }
-    if (offset !== 0 || n > max) throw linuxerr.EINVAL;
+    if (this.offset !== 0 || n > max) throw linuxerr.EINVAL;
     const buf = Buffer.alloc(n);
     const data = buf.toString("latin1", 0, src.copyIn(buf, 0, n));
     if (this.which === "setgroups") this.setSetgroups(data);
-    else if (parent !== null) this.setMap(parent, data, this.which === "uid_map");
+    else if (parent !== null) {
+      this.setMap(parent, data, this.which === "uid_map");
+      this.offset = n;
+    }
     return n;
   }
 

@@ -1,12 +1,24 @@
-import { CAP_LAST_CAP, CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
+import { CAP_LAST_CAP, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../../abi/linux/capability.ts";
 import { MAX_MAP_COUNT, MMAP_MIN_ADDR } from "../../../abi/linux/mm.ts";
 import { UTS_LEN } from "../../../abi/linux/utsname.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Queue } from "../../../waiter/index.ts";
+import {
+  type Credentials,
+  UCOUNT_CGROUP_NAMESPACES,
+  UCOUNT_IPC_NAMESPACES,
+  UCOUNT_MNT_NAMESPACES,
+  UCOUNT_NET_NAMESPACES,
+  UCOUNT_PID_NAMESPACES,
+  UCOUNT_USER_NAMESPACES,
+  UCOUNT_UTS_NAMESPACES,
+  type UserNamespace,
+} from "../../kernel/auth/index.ts";
 import { NR_OPEN_DEFAULT } from "../../kernel/fd_table.ts";
 import { KERNEL_RELEASE, KERNEL_SYSNAME, KERNEL_VERSION } from "../../kernel/version.ts";
+import { MAY_READ, MAY_WRITE } from "../../vfs/index.ts";
 import { DynamicBytesInode, type StaticDirectory, StaticFile } from "../kernfs/index.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 
@@ -83,7 +95,6 @@ const CONSTANTS: { readonly [dir: string]: { readonly [name: string]: string } }
     actions_avail: "kill_process kill_thread trap errno trace log allow",
     actions_logged: "kill_process kill_thread trap errno trace log",
   },
-  user: { max_user_namespaces: "65536" },
   vm: {
     dirty_background_ratio: "10",
     dirty_expire_centisecs: "3000",
@@ -177,7 +188,53 @@ export function buildSysctl(fs: ProcFilesystem, root: StaticDirectory): void {
     const files = CONSTANTS[path] ?? {};
     for (const name of Object.keys(files)) dir.add(name, new StaticFile(fs, `${files[name] ?? ""}\n`));
   }
+  const user = directory(root, "user");
+  for (const [name, kind] of NAMESPACE_LIMITS) user.add(name, new NamespaceLimit(fs, kind));
   for (const [path, name, perm] of LIVE) directory(root, path).add(name, new LiveSysctl(fs, name, perm));
+}
+
+/** Files of /proc/sys/user by name, and what they limit. Without time namespaces their limit is left out. */
+const NAMESPACE_LIMITS: readonly (readonly [string, number])[] = [
+  ["max_cgroup_namespaces", UCOUNT_CGROUP_NAMESPACES],
+  ["max_ipc_namespaces", UCOUNT_IPC_NAMESPACES],
+  ["max_mnt_namespaces", UCOUNT_MNT_NAMESPACES],
+  ["max_net_namespaces", UCOUNT_NET_NAMESPACES],
+  ["max_pid_namespaces", UCOUNT_PID_NAMESPACES],
+  ["max_user_namespaces", UCOUNT_USER_NAMESPACES],
+  ["max_uts_namespaces", UCOUNT_UTS_NAMESPACES],
+];
+const INT_MAX = 0x7fffffff;
+
+/** A file of /proc/sys/user: how many namespaces of a kind a user of the reader's user namespace may have there. */
+export class NamespaceLimit extends DynamicBytesInode {
+  static override readonly stateType = stateType("proc.NamespaceLimit", ["kind"]);
+  readonly kind: number;
+
+  constructor(fs: ProcFilesystem, kind: number) {
+    super(fs, 0o644);
+    this.kind = kind;
+  }
+
+  /** The reader's user namespace. */
+  namespace(): UserNamespace {
+    const fs = this.fs as ProcFilesystem;
+    return fs.reader()?.creds.userNamespace ?? fs.kernel.rootUserNamespace;
+  }
+
+  /** Whoever may change resources in the namespace may write; the rest may read. */
+  override checkPermissions(creds: Credentials, mask: number): number {
+    const granted = creds.hasCapability(CAP_SYS_RESOURCE) ? MAY_READ | MAY_WRITE : MAY_READ;
+    return (mask & ~granted) === 0 ? 0 : -linuxerr.EACCES.errno;
+  }
+
+  override generate(): string {
+    return `${this.namespace().limits[this.kind] ?? 0}\n`;
+  }
+
+  override writeBytes(data: string, offset: number): number {
+    if (offset === 0) this.namespace().limits[this.kind] = integer(data, 0, INT_MAX);
+    return data.length;
+  }
 }
 
 function directory(root: StaticDirectory, path: string): StaticDirectory {

@@ -16,11 +16,15 @@ function find(t: Task, pid: number): Task | null {
   return pid === 0 ? t : t.pidNamespace.taskWithID(pid);
 }
 
-/** Whether t may change how another task is scheduled. */
-function mayChange(t: Task, target: Task): boolean {
+/** Whether a task belongs to the caller's user. */
+function isSameOwner(t: Task, target: Task): boolean {
   const euid = t.creds.effectiveKUID;
-  const c = target.creds;
-  return euid === c.effectiveKUID || euid === c.realKUID || t.creds.hasCapabilityIn(CAP_SYS_NICE, c.userNamespace);
+  return euid === target.creds.effectiveKUID || euid === target.creds.realKUID;
+}
+
+/** Whether t may change where another task runs. */
+function mayChange(t: Task, target: Task): boolean {
+  return isSameOwner(t, target) || t.creds.hasCapabilityIn(CAP_SYS_NICE, target.creds.userNamespace);
 }
 
 /** sched_yield(2). */
@@ -49,8 +53,8 @@ function isValid(policy: number, priority: number): boolean {
 /** Changes policy and priority after the checks of sched_setscheduler(2). */
 function setPolicy(t: Task, target: Task, policy: number, priority: number, resetOnFork: boolean): number {
   if (!isValid(policy, priority)) return -errno.EINVAL;
-  if (!t.creds.hasCapabilityIn(CAP_SYS_NICE, target.creds.userNamespace)) {
-    if (!mayChange(t, target)) return -errno.EPERM;
+  if (!t.creds.capable(CAP_SYS_NICE)) {
+    if (!isSameOwner(t, target)) return -errno.EPERM;
     if (policy === linux.SCHED_FIFO || policy === linux.SCHED_RR) {
       const limit = target.threadGroup.limits.cur(RLIMIT_RTPRIO);
       if (policy !== target.schedPolicy && limit === 0) return -errno.EPERM;
@@ -329,7 +333,7 @@ export function setpriority(t: Task, args: SyscallArguments): number {
     const same = o.creds.realKUID === c.effectiveKUID || o.creds.effectiveKUID === c.effectiveKUID;
     if (!same && !privileged) {
       result = -errno.EPERM;
-    } else if (nice < o.nice && !privileged && !mayRenice(o, nice)) {
+    } else if (nice < o.nice && !c.capable(CAP_SYS_NICE) && !mayRenice(o, nice)) {
       result = -errno.EACCES;
     } else {
       if (result === -errno.ESRCH) result = 0;

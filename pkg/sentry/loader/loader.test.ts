@@ -28,7 +28,7 @@ class TestFile {
   uid = 0;
   gid = 0;
   readable = true;
-  readonly vd = { mount: { flags: 0 } };
+  readonly vd = { mount: { flags: 0, fs: { userNamespace: null } } };
   readonly inode = {
     mode: (): number => this.mode,
     uid: (): number => this.uid,
@@ -112,6 +112,7 @@ function args(file: TestFile, files: Record<string, TestFile> = {}): LoadArgs {
       f.refs++;
       return f;
     },
+    currentTask: () => null,
   };
   return {
     mm: new MemoryManager({ platform, memoryFile: memory, limits }),

@@ -184,6 +184,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplKernfsFile.StaticFile,
   fsimplKernfsSymlink.StaticSymlink,
   fsimplNsfsNsfs.NSFilesystem,
+  fsimplNsfsNsfs.NSRoot,
   fsimplNsfsNsfs.NSInode,
   fsimplNsfsNsfs.NSFileDescription,
   fsimplOverlayCopyUp.CopyUp,

@@ -41,7 +41,7 @@ export class NSFilesystem extends Filesystem {
 }
 
 /** The root directory, which nobody ever sees. */
-class NSRoot extends Inode {
+export class NSRoot extends Inode {
   static override readonly stateType = stateType("nsfs.NSRoot", []);
 
   override mode(): number {

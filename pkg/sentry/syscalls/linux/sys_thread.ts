@@ -393,9 +393,3 @@ function waitidResult(t: Task, r: WaitResult | null, infoAddr: number, usageAddr
 function waitFor(_t: Task, flags: number): WaitOptions {
   return { threadGroup: null, thread: null, processGroup: null, nothing: false, flags };
 }
-
-/** setns(2): there are no namespace files to join. */
-export function setns(t: Task, args: SyscallArguments): number {
-  t.getFile(args.i32(0));
-  return -errno.EINVAL;
-}

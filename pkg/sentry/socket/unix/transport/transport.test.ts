@@ -18,6 +18,7 @@ import { BytesIO, IOSequence } from "../../../usermem/index.ts";
 import { VirtualFilesystem } from "../../../vfs/index.ts";
 import { SCMRights } from "../../control/index.ts";
 import { Message } from "../../message.ts";
+import { NetworkNamespace } from "../../namespace.ts";
 import { SocketSystem } from "../../system.ts";
 import { UnixSocket } from "../unix.ts";
 import { autobind, UnixEndpoint, unixSocketTable } from "./index.ts";
@@ -41,6 +42,7 @@ class World {
     const kernel = {
       vfs: new VirtualFilesystem(clock),
       rootUserNamespace: users,
+      rootNetworkNamespace: new NetworkNamespace(users, 6),
       newNamespaceInode: () => 7,
       addJob: (j: Job) => jobs.push(j),
       monotonicNow: () => 0,

@@ -121,6 +121,24 @@ const scripts: readonly string[] = [
   "echo 12345 > /tmp/runsc-e2e-t && dd if=/tmp/runsc-e2e-t bs=1 skip=2 count=2 2>/dev/null; truncate -s 3 /tmp/runsc-e2e-t; wc -c < /tmp/runsc-e2e-t; rm /tmp/runsc-e2e-t",
 ];
 
+/** Namespaces with the tools of util-linux; a line for each. */
+const namespaceScripts: readonly string[] = [
+  "unshare -Ur id",
+  "unshare -Ur cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups",
+  "unshare -m sh -c 'mount -t tmpfs x /mnt && touch /mnt/a && ls /mnt'; ls /mnt",
+  "unshare -p -f --mount-proc ps ax -o pid=,ppid=,comm= | tr -s ' '",
+  "unshare -Urmpf --mount-proc sh -c 'id -u; echo $$; ps ax -o comm='",
+  "unshare -i ipcs",
+  "unshare -n cat /proc/net/dev",
+  "unshare -u sh -c 'hostname inner; hostname'; hostname | grep -c inner",
+  "unshare -mu sh -c 'hostname inner; mount -t tmpfs x /mnt; touch /mnt/f; exec sleep 9' & p=$!; until nsenter -t $p -m ls /mnt/f 2>/dev/null; do sleep 0.05; done; nsenter -t $p -m -u sh -c 'hostname; ls /mnt'; ls /mnt; kill $p",
+  "lsns -n -p $$ -o TYPE | grep -v time | sort",
+  "unshare -m sh -c 'mount --make-rshared / && findmnt -n -o PROPAGATION /'",
+  "unshare -Urm sh -c 'mount -t tmpfs x /mnt && mkdir /mnt/old && cd /mnt && pivot_root . old && /old/bin/busybox ls / && /old/bin/busybox umount -l /old'",
+  "setpriv --reuid 1000 --regid 1000 --clear-groups unshare -Ur sh -c 'id -u; touch /etc/x; cat /etc/shadow; hostname foo; unshare -u hostname foo && echo fine' 2>&1",
+  "unshare --user --map-users=0,0,10 --map-groups=0,0,10 sh -c 'cat /proc/self/uid_map; id'",
+];
+
 const exists = (p: Program): boolean => existsSync(p.argv[0] ?? "");
 
 describe("programs", () => {
@@ -131,6 +149,18 @@ describe("programs", () => {
       const got = sandbox(p.argv, p.options);
       if (p.stderr === true || got.code !== want.code) expect(clean(got.stderr)).toBe(clean(want.stderr));
       expect(clean(got.stdout)).toBe(clean(want.stdout));
+      expect(got.code).toBe(want.code);
+    });
+  }
+});
+
+describe("namespaces", () => {
+  for (const s of namespaceScripts) {
+    test.skipIf(!existsSync("/usr/bin/unshare"))(s.slice(0, 100), () => {
+      const want = run(["/bin/sh", "-c", s], { stdin: "" });
+      const got = sandbox(["/bin/sh", "-c", s], { stdin: "" });
+      if (got.code !== want.code) expect(got.stderr).toBe(want.stderr);
+      expect(got.stdout).toBe(want.stdout);
       expect(got.code).toBe(want.code);
     });
   }

@@ -104,7 +104,7 @@ function checkOptions(t: Task, options: number): number {
   if ((options & ~linux.PTRACE_O_MASK) !== 0) return -errno.EINVAL;
   if ((options & linux.PTRACE_O_SUSPEND_SECCOMP) === 0) return 0;
   const suspended = ((t.ptrace?.options ?? 0) & linux.PTRACE_O_SUSPEND_SECCOMP) !== 0;
-  if (!t.creds.hasCapability(CAP_SYS_ADMIN)) return -errno.EPERM;
+  if (!t.creds.capable(CAP_SYS_ADMIN)) return -errno.EPERM;
   return t.seccompMode !== SECCOMP_MODE_DISABLED || suspended ? -errno.EPERM : 0;
 }
 
@@ -372,7 +372,7 @@ function pendingInfos(pending: PendingSignals): SignalInfo[] {
 
 /** PTRACE_SECCOMP_GET_FILTER: filter `index` in order of installation; its length in instructions. */
 function seccompFilter(t: Task, target: Task, index: number, data: number): number {
-  if (!t.creds.hasCapability(CAP_SYS_ADMIN) || t.seccompMode !== SECCOMP_MODE_DISABLED) return -errno.EACCES;
+  if (!t.creds.capable(CAP_SYS_ADMIN) || t.seccompMode !== SECCOMP_MODE_DISABLED) return -errno.EACCES;
   if (target.seccompMode !== SECCOMP_MODE_FILTER) return -errno.EINVAL;
   let f = target.seccompFilter;
   while (f !== null && f.count !== index + 1) f = f.previous;

@@ -15,11 +15,13 @@ import { TimerQueue } from "../time/index.ts";
 import type { FileDescription, Mount, MountNamespace, VirtualDentry, VirtualFilesystem } from "../vfs/index.ts";
 import type { Credentials, UserNamespace } from "./auth/index.ts";
 import { CgroupNamespace } from "./cgroup_namespace.ts";
+import { CPUAccounting } from "./cpu_accounting.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FutexManager } from "./futex/index.ts";
 import { IPCUsage } from "./ipc/index.ts";
 import { IPCNamespace } from "./ipc_namespace.ts";
 import { runLoop } from "./kernel_run.ts";
+import { LoadAverage } from "./load_average.ts";
 import type { SentryPanic } from "./panic.ts";
 import { makePanic } from "./panic.ts";
 import { pauseWorld, unpauseWorld } from "./pause.ts";
@@ -150,6 +152,8 @@ export class Kernel implements WorkSource {
       "nextInode",
       "shmMount",
       "sockets",
+      "loadAverage",
+      "accounting",
     ],
     [
       "platform",
@@ -237,6 +241,8 @@ export class Kernel implements WorkSource {
   readonly missingLogged: Set<number> = new Set();
   /** Work done since the last garbage collection of ours. */
   eventsSinceGC = 0;
+  readonly loadAverage: LoadAverage = new LoadAverage(this);
+  readonly accounting: CPUAccounting = new CPUAccounting(this.loadAverage);
 
   constructor(a: KernelArgs) {
     this.platform = a.platform;

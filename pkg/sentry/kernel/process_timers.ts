@@ -3,7 +3,8 @@ import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../../abi/linux/s
 import { stateType } from "../../state/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { Limit } from "../limits/index.ts";
-import { type Alarm, type AlarmOwner, ClockAlarm, CPUAlarm } from "../time/index.ts";
+import { type Alarm, type AlarmOwner, ClockAlarm, CPUAlarm, type CPUClock } from "../time/index.ts";
+import { UserTimeClock } from "./cpu_accounting.ts";
 import type { SignalTimer } from "./pending_signals.ts";
 import type { PosixTimer } from "./posix_timer.ts";
 import { sendGroupSignal } from "./task_signals.ts";
@@ -37,17 +38,17 @@ export class RealIntervalTimer implements AlarmOwner, SignalTimer {
   }
 }
 
-/** ITIMER_VIRTUAL and ITIMER_PROF. User and system time are not told apart: both count all CPU time. */
+/** ITIMER_VIRTUAL, which counts user time, and ITIMER_PROF, which counts all CPU time. */
 export class CPUIntervalTimer implements AlarmOwner {
   static readonly stateType = stateType("kernel.CPUIntervalTimer", ["threadGroup", "alarm", "signal"]);
   readonly threadGroup: ThreadGroup;
   readonly alarm: CPUAlarm;
   readonly signal: number;
 
-  constructor(tg: ThreadGroup, signal: number) {
+  constructor(tg: ThreadGroup, signal: number, clock: CPUClock) {
     this.threadGroup = tg;
     this.signal = signal;
-    this.alarm = new CPUAlarm(tg.kernel.timers, tg.kernel.timekeeper, tg, tg.kernel.cpuCount, this);
+    this.alarm = new CPUAlarm(tg.kernel.timers, tg.kernel.timekeeper, clock, tg.kernel.cpuCount, this);
   }
 
   alarmExpired(): void {
@@ -122,10 +123,10 @@ export class ProcessTimers implements GroupTimers {
       return this.real.alarm;
     }
     if (which === 1) {
-      this.virtual ??= new CPUIntervalTimer(tg, SIGVTALRM);
+      this.virtual ??= new CPUIntervalTimer(tg, SIGVTALRM, new UserTimeClock(tg));
       return this.virtual.alarm;
     }
-    this.prof ??= new CPUIntervalTimer(tg, SIGPROF);
+    this.prof ??= new CPUIntervalTimer(tg, SIGPROF, tg);
     return this.prof.alarm;
   }
 

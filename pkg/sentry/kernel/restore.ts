@@ -5,6 +5,7 @@ import {
   type ContextOwner,
   EventDied,
   type EventKind,
+  type HostUsage,
   type Platform,
   REG_COUNT,
   type Registers,
@@ -54,8 +55,9 @@ class GoneContext implements Context {
     this.owner = owner;
   }
 
-  cpuTimeNs(): number {
-    return 0;
+  readUsage(out: HostUsage): boolean {
+    out.clear();
+    return false;
   }
 
   fpStateSize(): number {
@@ -103,7 +105,7 @@ function restoreContext(t: Task, saved: SavedContext): void {
     throw new StateError("kernel: the image was made on a processor with another floating-point state");
   }
   ctx.setAffinity(t.affinity);
-  t.cpuBase = saved.cpuNs - ctx.cpuTimeNs();
+  t.cpu.attach(ctx, t.kernel.accounting.hostUsage);
 }
 
 /**

@@ -63,17 +63,14 @@ export const EXTERNAL_PLATFORM = "platform";
 
 /** A guest thread's part of the processor. */
 export class SavedContext {
-  static readonly stateType = stateType("kernel.SavedContext", ["words", "fpState", "cpuNs"]);
+  static readonly stateType = stateType("kernel.SavedContext", ["words", "fpState"]);
   /** As Registers.words. */
   readonly words: Uint32Array = new Uint32Array(REG_COUNT * 2);
   readonly fpState: Uint8Array;
-  /** CPU time used so far. */
-  readonly cpuNs: number;
 
-  constructor(regs: Registers, fpState: Uint8Array, cpuNs: number) {
+  constructor(regs: Registers, fpState: Uint8Array) {
     this.words.set(regs.words);
     this.fpState = fpState;
-    this.cpuNs = cpuNs;
   }
 }
 
@@ -158,7 +155,8 @@ function saveContext(t: Task): SavedContext {
   const ctx = t.context;
   const fp = new Uint8Array(ctx.fpStateSize());
   ctx.getFPState(fp);
-  const saved = new SavedContext(ctx.regs, fp, t.cpuTimeNs());
+  const saved = new SavedContext(ctx.regs, fp);
+  t.updateUsage();
   if (ctx.event === EventSyscallRegs && isInApp(t)) rewindSaved(saved.words, ctx);
   return saved;
 }

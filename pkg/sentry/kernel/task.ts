@@ -20,6 +20,7 @@ import { IOSequence } from "../usermem/index.ts";
 import type { FileDescription, MountNamespace } from "../vfs/index.ts";
 import type { Credentials } from "./auth/index.ts";
 import type { CgroupNamespace } from "./cgroup_namespace.ts";
+import { TaskCPU } from "./cpu_accounting.ts";
 import type { FDTable } from "./fd_table.ts";
 import type { FSContext } from "./fs_context.ts";
 import type { IPCNamespace } from "./ipc_namespace.ts";
@@ -39,7 +40,7 @@ import type { TaskNamespaces } from "./task_namespaces.ts";
 import { runApp } from "./task_run.ts";
 import { forceSignal, JOBCTL_PENDING_MASK, sendTaskSignal, setSignalMask } from "./task_signals.ts";
 import { serveSyscall } from "./task_syscall.ts";
-import { ThreadGroup, type Usage } from "./thread_group.ts";
+import { ThreadGroup, Usage } from "./thread_group.ts";
 import type { UTSNamespace } from "./uts_namespace.ts";
 
 /** Task.exitState: runs. */
@@ -165,7 +166,8 @@ export class Task implements ContextOwner, EventListener {
       "vforkWaiting",
       "blockTimer",
       "startTime",
-      "cpuBase",
+      "cpu",
+      "usage",
       "nice",
       "schedPolicy",
       "schedPriority",
@@ -196,6 +198,7 @@ export class Task implements ContextOwner, EventListener {
       "request",
       "ioSequence",
       "stops",
+      "work",
       "deadlineCap",
     ],
   );
@@ -312,8 +315,9 @@ export class Task implements ContextOwner, EventListener {
   // ---- accounting and scheduling data
   /** CLOCK_MONOTONIC ns. */
   readonly startTime: number;
-  /** Added to the host thread's CPU clock. */
-  cpuBase = 0;
+  readonly cpu: TaskCPU = new TaskCPU();
+  /** Its own; times and maxRSS as of the last updateUsage. */
+  readonly usage: Usage = new Usage();
   nice = 0;
   schedPolicy = 0;
   schedPriority = 0;
@@ -334,8 +338,9 @@ export class Task implements ContextOwner, EventListener {
   ptrace: Ptrace | null = null;
   ptraceStop: PtraceStop | null = null;
   tracees: Set<Task> | null = null;
-  /** Counts the events of the context. */
+  /** Counts the events of the context; and those since the sentry's time was shared out. */
   stops = 0;
+  work = 0;
 
   constructor(c: TaskConfig) {
     this.kernel = c.kernel;
@@ -370,7 +375,7 @@ export class Task implements ContextOwner, EventListener {
     this.threadGroup.tasks.add(this);
     this.threadGroup.liveTasks++;
     this.context.owner = this;
-    this.cpuBase = -this.context.cpuTimeNs();
+    this.cpu.attach(this.context, c.kernel.accounting.hostUsage);
     c.kernel.tasks.add(this);
   }
 
@@ -388,6 +393,7 @@ export class Task implements ContextOwner, EventListener {
     this.woken = false;
     this.timedOut = false;
     this.stops = 0;
+    this.work = 0;
     this.queued = false;
     this.deadlineCap = Number.POSITIVE_INFINITY;
   }
@@ -399,6 +405,9 @@ export class Task implements ContextOwner, EventListener {
     const k = this.kernel;
     if (ctx !== this.context) return;
     this.stops++;
+    const accounting = k.accounting;
+    if (this.work++ === 0) accounting.active.push(this);
+    if (--accounting.left <= 0) accounting.settle();
     if (ctx.event === EventDied) {
       k.log.warning(`host thread of task ${this.tid} (${this.name}) is gone: killing its process`);
       this.threadGroup.prepareGroupExit(SIGKILL);
@@ -681,18 +690,38 @@ export class Task implements ContextOwner, EventListener {
     return this.threadGroup.leader === this;
   }
 
-  /** CPU time in ns; user and system time are not told apart. */
-  cpuTimeNs(): number {
-    if (this.exitState >= TaskExitZombie) return 0;
-    const c = this.context.cpuTimeNs();
-    return c === 0 ? 0 : this.cpuBase + c;
+  /** Brings `usage` up to date; what a task used stays as it was once it is gone. */
+  updateUsage(): void {
+    if (this.cpu.folded) return;
+    const a = this.kernel.accounting;
+    a.settle();
+    this.cpu.read(this.context, a.hostUsage, this.usage);
+    if (this.mm.peakRSS > this.usage.maxRSS) this.usage.maxRSS = this.mm.peakRSS;
   }
 
-  /** Adds what the task used so far to `out`. */
-  addUsage(out: Usage): void {
-    if (this.exitState >= TaskExitZombie) return;
-    out.userNs += this.cpuTimeNs();
-    if (this.mm.peakRSS > out.maxRSS) out.maxRSS = this.mm.peakRSS;
+  /** The last reading, at exit: from here on the usage counts with the group's dead threads. */
+  foldUsage(): void {
+    this.updateUsage();
+    this.cpu.folded = true;
+    this.threadGroup.usage.add(this.usage);
+  }
+
+  /** CPU time in ns. */
+  cpuTimeNs(): number {
+    this.updateUsage();
+    return this.usage.userNs + this.usage.systemNs;
+  }
+
+  /** User time in ns. */
+  userTimeNs(): number {
+    this.updateUsage();
+    return this.usage.userNs;
+  }
+
+  /** Whether it runs, or could if a processor were free, or waits for something that is sure to come (a load average counts these). */
+  isRunning(): boolean {
+    const s = this.stateLetter();
+    return s === "R" || s === "D";
   }
 
   /** One letter as in /proc/[pid]/stat: R S D T t Z X. */
@@ -707,7 +736,8 @@ export class Task implements ContextOwner, EventListener {
 
   /** Replaces the context (exec). The old one was released already. */
   replaceContext(ctx: Context): void {
-    this.cpuBase = this.cpuTimeNs() - ctx.cpuTimeNs();
+    this.updateUsage();
+    this.cpu.attach(ctx, this.kernel.accounting.hostUsage);
     this.context = ctx;
     this.args = new SyscallArguments(ctx.args);
     ctx.owner = this;

@@ -94,7 +94,7 @@ class RunExitMain implements RunState {
     t.context.release();
     t.mm.decUsers();
     // A platform reads the CPU clock of a released context on the way.
-    t.addUsage(tg.usage);
+    t.foldUsage();
     exitSemaphores(t);
     t.fdTable.decRef();
     t.fsContext.decRef();

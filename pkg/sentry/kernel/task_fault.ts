@@ -55,6 +55,7 @@ function handlePageFault(t: Task, ctx: Context): RunState | null {
   t.lastBusAddr = ctx.faultSignal === linux.SIGBUS ? addr : -1;
   const r = retried ? FAULT_BUSERR : t.mm.handleUserFault(addr, access);
   if (r === FAULT_RESOLVED) {
+    t.usage.minorFaults++;
     if (t.mustInterrupt()) return runInterrupt;
     resumeApp(t);
     return null;

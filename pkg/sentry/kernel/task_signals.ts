@@ -1,13 +1,14 @@
 import * as errno from "../../abi/linux/errno.ts";
 import { RLIMIT_SIGPENDING } from "../../abi/linux/rlimit.ts";
 import * as linux from "../../abi/linux/signal.ts";
+import { NSEC_PER_TICK } from "../../abi/linux/time.ts";
 import { EventIn } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import { type PendingSignals, QueuedSignal, type SignalTimer } from "./pending_signals.ts";
 import { isReparented, notifyTracer, trapNotify } from "./ptrace.ts";
 import * as sigset from "./signal_set.ts";
 import type { Task } from "./task.ts";
-import { EventChildContinue, EventChildStop, type ThreadGroup } from "./thread_group.ts";
+import { EventChildContinue, EventChildStop, type ThreadGroup, Usage } from "./thread_group.ts";
 
 /** Task.jobctl: the signal of the group stop the task took part in last (include/linux/sched/jobctl.h). */
 export const JOBCTL_STOP_SIGMASK = 0xffff;
@@ -294,16 +295,19 @@ export function notifyParentOfStop(tg: ThreadGroup, code: number): void {
 
 /** A SIGCHLD-like siginfo about a process, as its parent sees it. */
 export function childSignal(tg: ThreadGroup, parent: Task, sig: number, code: number, status: number): SignalInfo {
-  return childInfo(tg.leader, tg.cpuTimeNs(), parent, sig, code, status);
+  const u = new Usage();
+  tg.addUsage(u);
+  return childInfo(tg.leader, u, parent, sig, code, status);
 }
 
 /** A SIGCHLD-like siginfo about one thread, as its tracer sees it. */
 export function childSignalOf(t: Task, parent: Task, sig: number, code: number, status: number): SignalInfo {
-  return childInfo(t, t.cpuTimeNs(), parent, sig, code, status);
+  t.updateUsage();
+  return childInfo(t, t.usage, parent, sig, code, status);
 }
 
-function childInfo(t: Task, cpuNs: number, parent: Task, sig: number, code: number, status: number): SignalInfo {
-  const ticks = Math.floor(cpuNs / 10_000_000);
+function childInfo(t: Task, u: Usage, parent: Task, sig: number, code: number, status: number): SignalInfo {
   const uid = parent.creds.userNamespace.uidOrOverflow(t.creds.realKUID);
-  return SignalInfo.child(sig, code, parent.pidNamespace.idOfTask(t), uid, status, ticks, 0);
+  const pid = parent.pidNamespace.idOfTask(t);
+  return SignalInfo.child(sig, code, pid, uid, status, u.userNs / NSEC_PER_TICK, u.systemNs / NSEC_PER_TICK);
 }

@@ -137,6 +137,7 @@ function step(t: Task, g: SyscallGenerator, reason: WakeReason): RunState | null
       if (r.done !== true) {
         if (t.blockKind === BLOCK_RESCHEDULE || t.woken) {
           // Also what was woken already goes to the end of the queue: an event that never ceases must not hold the loop.
+          t.usage.involuntarySwitches++;
           t.blocked = true;
           t.runState = runSyscallResume;
           k.schedule(t);
@@ -146,6 +147,7 @@ function step(t: Task, g: SyscallGenerator, reason: WakeReason): RunState | null
           why = WAKE_INTERRUPT;
           continue;
         }
+        t.usage.voluntarySwitches++;
         t.blocked = true;
         t.runState = runSyscallResume;
         if (t.request.deadline !== Number.POSITIVE_INFINITY) k.timers.addTimer(t.blockTimer, t.request.deadline);

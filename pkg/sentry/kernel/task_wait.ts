@@ -123,12 +123,9 @@ function report(t: Task, p: Task, status: number, code: number, siStatus: number
   r.code = code;
   r.siStatus = siStatus;
   r.usage = new Usage();
-  if (p.isLeader()) {
-    p.threadGroup.addUsage(r.usage);
-    r.usage.add(p.threadGroup.childUsage);
-  } else {
-    p.addUsage(r.usage);
-  }
+  // Of the whole process also when a thread is reported to its tracer (k_getrusage()).
+  p.threadGroup.addUsage(r.usage);
+  r.usage.add(p.threadGroup.childUsage);
   return r;
 }
 

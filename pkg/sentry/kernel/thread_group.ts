@@ -37,6 +37,10 @@ export class Usage {
     "involuntarySwitches",
     "blocksIn",
     "blocksOut",
+    "readBytes",
+    "writtenBytes",
+    "readCalls",
+    "writeCalls",
   ]);
   userNs = 0;
   systemNs = 0;
@@ -48,6 +52,11 @@ export class Usage {
   involuntarySwitches = 0;
   blocksIn = 0;
   blocksOut = 0;
+  /** What read and write calls moved, and how many there were (/proc/[pid]/io). */
+  readBytes = 0;
+  writtenBytes = 0;
+  readCalls = 0;
+  writeCalls = 0;
 
   /** Adds another usage; the maximum of maxRSS. */
   add(o: Usage): void {
@@ -60,6 +69,10 @@ export class Usage {
     this.involuntarySwitches += o.involuntarySwitches;
     this.blocksIn += o.blocksIn;
     this.blocksOut += o.blocksOut;
+    this.readBytes += o.readBytes;
+    this.writtenBytes += o.writtenBytes;
+    this.readCalls += o.readCalls;
+    this.writeCalls += o.writeCalls;
   }
 }
 
@@ -235,14 +248,25 @@ export class ThreadGroup {
   /** CPU time of all threads, dead ones included, in ns. */
   cpuTimeNs(): number {
     let ns = this.usage.userNs + this.usage.systemNs;
-    for (const t of this.tasks) ns += t.cpuTimeNs();
+    for (const t of this.tasks) if (!t.cpu.folded) ns += t.cpuTimeNs();
+    return ns;
+  }
+
+  /** User time of all threads, dead ones included, in ns. */
+  userTimeNs(): number {
+    let ns = this.usage.userNs;
+    for (const t of this.tasks) if (!t.cpu.folded) ns += t.userTimeNs();
     return ns;
   }
 
   /** Adds the usage of all threads, dead ones included, to `out`. */
   addUsage(out: Usage): void {
     out.add(this.usage);
-    for (const t of this.tasks) t.addUsage(out);
+    for (const t of this.tasks) {
+      if (t.cpu.folded) continue;
+      t.updateUsage();
+      out.add(t.usage);
+    }
   }
 
   /** Moves the process to another process group. */

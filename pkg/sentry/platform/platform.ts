@@ -2,6 +2,7 @@
  * Package platform runs guest code: contexts (a guest thread's registers), address spaces, switch to the guest and events back.
  * All objects belong to the sentry's one thread; guest threads run in parallel between events.
  */
+import { stateType } from "../../state/index.ts";
 import type { File } from "../memmap/index.ts";
 
 /** What made a context stop. */
@@ -53,6 +54,36 @@ export interface ContextOwner {
   platformEvent(ctx: Context): void;
 }
 
+/** What the host accounts to a guest thread and to the stub around it, in ns and counts. */
+export class HostUsage {
+  static readonly stateType = stateType("platform.HostUsage", [
+    "cpuNs",
+    "userNs",
+    "systemNs",
+    "minorFaults",
+    "majorFaults",
+    "involuntarySwitches",
+  ]);
+  /** CPU time of the host thread, also for guest threads that used it before. */
+  cpuNs = 0;
+  /** CPU time of all threads of the stub since that began, told apart. */
+  userNs = 0;
+  systemNs = 0;
+  /** Page faults and preemptions in the stub since it was read last, by whichever thread. */
+  minorFaults = 0;
+  majorFaults = 0;
+  involuntarySwitches = 0;
+
+  clear(): void {
+    this.cpuNs = 0;
+    this.userNs = 0;
+    this.systemNs = 0;
+    this.minorFaults = 0;
+    this.majorFaults = 0;
+    this.involuntarySwitches = 0;
+  }
+}
+
 /** A guest thread. It is either running in the guest or stopped with an event not yet answered. */
 export interface Context {
   owner: ContextOwner;
@@ -62,8 +93,8 @@ export interface Context {
   readonly stopped: boolean;
   /** Host thread id in the sentry's pid namespace, for CPU accounting. */
   readonly hostTID: number;
-  /** CPU time in ns that the host thread has used, also for other guest threads before this one. A few microseconds dear; a hostile guest can falsify its own. */
-  cpuTimeNs(): number;
+  /** What the host accounts to the thread and its stub. False, and zeros, when they are gone. Some microseconds dear; a hostile guest can falsify its own. */
+  readUsage(out: HostUsage): boolean;
   /** For EventSyscall and EventSyscallRegs: the low 32 bits of rax at entry, signed; and the six arguments, (low, high) words. */
   readonly sysno: number;
   readonly args: Uint32Array;

@@ -56,6 +56,7 @@ import * as kernelAuthCapabilitySet from "../kernel/auth/capability_set.ts";
 import * as kernelAuthCredentials from "../kernel/auth/credentials.ts";
 import * as kernelAuthUserNamespace from "../kernel/auth/user_namespace.ts";
 import * as kernelCgroupNamespace from "../kernel/cgroup_namespace.ts";
+import * as kernelCpuAccounting from "../kernel/cpu_accounting.ts";
 import * as kernelFdTable from "../kernel/fd_table.ts";
 import * as kernelFsContext from "../kernel/fs_context.ts";
 import * as kernelFutexFutex from "../kernel/futex/futex.ts";
@@ -66,6 +67,7 @@ import * as kernelIpcRegistry from "../kernel/ipc/registry.ts";
 import * as kernelIpcUsage from "../kernel/ipc/usage.ts";
 import * as kernelIpcNamespace from "../kernel/ipc_namespace.ts";
 import * as kernelKernel from "../kernel/kernel.ts";
+import * as kernelLoadAverage from "../kernel/load_average.ts";
 import * as kernelMsgqueueQueue from "../kernel/msgqueue/queue.ts";
 import * as kernelMsgqueueRegistry from "../kernel/msgqueue/registry.ts";
 import * as kernelPendingSignals from "../kernel/pending_signals.ts";
@@ -246,6 +248,9 @@ export const stateClasses: readonly StateClass[] = [
   kernelAuthUserNamespace.IDMapEntry,
   kernelAuthUserNamespace.UserNamespace,
   kernelCgroupNamespace.CgroupNamespace,
+  kernelCpuAccounting.CPUAccounting,
+  kernelCpuAccounting.TaskCPU,
+  kernelCpuAccounting.UserTimeClock,
   kernelFdTable.FDBlock,
   kernelFdTable.FDTable,
   kernelFsContext.FSContext,
@@ -258,6 +263,7 @@ export const stateClasses: readonly StateClass[] = [
   kernelIpcUsage.IPCUsage,
   kernelIpcNamespace.IPCNamespace,
   kernelKernel.Kernel,
+  kernelLoadAverage.LoadAverage,
   kernelMsgqueueQueue.MessageType,
   kernelMsgqueueQueue.Message,
   kernelMsgqueueQueue.MessageReceiver,

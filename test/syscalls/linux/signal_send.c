@@ -328,6 +328,9 @@ TEST(a_thread_signal_goes_to_that_thread)
 	EQ(pthread_join(t, 0), 0);
 	EQ(by_thread, tid);
 	EQ(got.si_code, SI_TKILL);
+	/* A joined thread is gone soon after. */
+	for (int i = 0; i < 1000 && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
+		usleep(1000);
 	ERR(ESRCH, syscall(SYS_tgkill, getpid(), tid, 0));
 }
 

@@ -23,7 +23,8 @@ export class ProcFilesystem extends KernfsFilesystem {
     "kernel",
     "pidNamespace",
     "info",
-    "busyTicks",
+    "userTicks",
+    "systemTicks",
   ]);
   override readonly type = "proc";
   override readonly magic = PROC_SUPER_MAGIC;
@@ -31,7 +32,8 @@ export class ProcFilesystem extends KernfsFilesystem {
   readonly pidNamespace: PIDNamespace;
   readonly info: ProcInfo;
   /** Clock ticks of CPU time shown in /proc/stat last: they must not go back when processes end. */
-  busyTicks = 0;
+  userTicks = 0;
+  systemTicks = 0;
 
   constructor(vfs: VirtualFilesystem, kernel: Kernel, pidNamespace: PIDNamespace, info: ProcInfo) {
     super(vfs);

@@ -1,5 +1,6 @@
 import { CLOCK_BOOTTIME, CLOCK_REALTIME, NSEC_PER_SEC, NSEC_PER_TICK } from "../../../abi/linux/time.ts";
 import { stateType } from "../../../state/index.ts";
+import { Usage } from "../../kernel/thread_group.ts";
 import { KERNEL_RELEASE, KERNEL_SYSNAME, KERNEL_VERSION } from "../../kernel/version.ts";
 import { DynamicBytesInode } from "../kernfs/index.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
@@ -97,22 +98,28 @@ function meminfo(fs: ProcFilesystem): string {
   return `${s}Hugepagesize:       2048 kB\nHugetlb:               0 kB\n`;
 }
 
-/** CPU time of everything, in ticks, never less than said before. */
-function busyTicks(fs: ProcFilesystem): number {
-  let ns = 0;
-  for (const tg of fs.kernel.tasks.threadGroups()) ns += tg.cpuTimeNs() + tg.childUsage.userNs + tg.childUsage.systemNs;
-  fs.busyTicks = Math.max(fs.busyTicks, Math.floor(ns / NSEC_PER_TICK));
-  return fs.busyTicks;
+/** User and system time of everything, in ticks, never less than said before. */
+function busyTicks(fs: ProcFilesystem): readonly [user: number, system: number] {
+  const u = new Usage();
+  for (const tg of fs.kernel.tasks.threadGroups()) {
+    tg.addUsage(u);
+    u.add(tg.childUsage);
+  }
+  fs.userTicks = Math.max(fs.userTicks, Math.floor(u.userNs / NSEC_PER_TICK));
+  fs.systemTicks = Math.max(fs.systemTicks, Math.floor(u.systemNs / NSEC_PER_TICK));
+  return [fs.userTicks, fs.systemTicks];
 }
 
 function stat(fs: ProcFilesystem): string {
   const k = fs.kernel;
   const n = k.cpuCount;
   const up = k.timekeeper.now(CLOCK_BOOTTIME);
-  const busy = busyTicks(fs);
-  const idle = Math.max(0, Math.floor((up / NSEC_PER_TICK) * n) - busy);
-  let s = `cpu  ${busy} 0 0 ${idle} 0 0 0 0 0 0\n`;
-  for (let i = 0; i < n; i++) s += `cpu${i} ${Math.floor(busy / n)} 0 0 ${Math.floor(idle / n)} 0 0 0 0 0 0\n`;
+  const [user, system] = busyTicks(fs);
+  const idle = Math.max(0, Math.floor((up / NSEC_PER_TICK) * n) - user - system);
+  let s = `cpu  ${user} 0 ${system} ${idle} 0 0 0 0 0 0\n`;
+  for (let i = 0; i < n; i++) {
+    s += `cpu${i} ${Math.floor(user / n)} 0 ${Math.floor(system / n)} ${Math.floor(idle / n)} 0 0 0 0 0 0\n`;
+  }
   k.timekeeper.read(CLOCK_REALTIME);
   const boot = Math.floor(k.timekeeper.time.sec - up / NSEC_PER_SEC);
   let running = 0;
@@ -124,7 +131,8 @@ function stat(fs: ProcFilesystem): string {
 function uptime(fs: ProcFilesystem): string {
   const k = fs.kernel;
   const up = k.timekeeper.now(CLOCK_BOOTTIME) / NSEC_PER_SEC;
-  const idle = Math.max(0, up * k.cpuCount - busyTicks(fs) / 100);
+  const [user, system] = busyTicks(fs);
+  const idle = Math.max(0, up * k.cpuCount - (user + system) / 100);
   return `${up.toFixed(2)} ${idle.toFixed(2)}\n`;
 }
 
@@ -135,7 +143,8 @@ function loadavg(fs: ProcFilesystem): string {
     all++;
     if (t.stateLetter() === "R") running++;
   }
-  return `0.00 0.00 0.00 ${running}/${all} ${fs.pidNamespace.last}\n`;
+  const loads = Array.from(fs.kernel.loadAverage.read(), (load) => load.toFixed(2)).join(" ");
+  return `${loads} ${running}/${all} ${fs.pidNamespace.last}\n`;
 }
 
 function filesystems(fs: ProcFilesystem): string {

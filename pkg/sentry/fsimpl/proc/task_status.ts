@@ -2,6 +2,7 @@ import { SIG_DFL } from "../../../abi/linux/signal.ts";
 import { NSEC_PER_TICK } from "../../../abi/linux/time.ts";
 import type { SignalHandlers } from "../../kernel/signal_handlers.ts";
 import { type Task, TaskExitZombie } from "../../kernel/task.ts";
+import { Usage } from "../../kernel/thread_group.ts";
 import { cpuList, cpuMask } from "../sys/index.ts";
 import { mayInspect, memoryOf } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
@@ -129,7 +130,9 @@ export function statusText(t: Task, fs: ProcFilesystem): string {
   s += "Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n";
   s += affinityLines(t);
   s += "Mems_allowed:\t00000000,00000001\nMems_allowed_list:\t0\n";
-  return `${s}voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n`;
+  const u = usageOf(t, true);
+  s += `voluntary_ctxt_switches:\t${u.voluntarySwitches}\n`;
+  return `${s}nonvoluntary_ctxt_switches:\t${u.involuntarySwitches}\n`;
 }
 
 function affinityLines(t: Task): string {
@@ -151,19 +154,38 @@ function affinityLines(t: Task): string {
   return `Cpus_allowed:\t${groups.join(",")}\nCpus_allowed_list:\t${ranges.join(",")}\n`;
 }
 
+/** What a thread used, or its process with the threads that are gone. */
+function usageOf(t: Task, thread: boolean): Usage {
+  if (thread) {
+    t.updateUsage();
+    return t.usage;
+  }
+  const u = new Usage();
+  t.threadGroup.addUsage(u);
+  return u;
+}
+
+/** The text of /proc/[pid]/io: reads and writes, of a process with the children it waited for. Nothing is known of the host's disks. */
+export function ioText(t: Task, _fs: ProcFilesystem, thread: boolean): string {
+  const u = usageOf(t, thread);
+  if (!thread) u.add(t.threadGroup.childUsage);
+  const s = `rchar: ${u.readBytes}\nwchar: ${u.writtenBytes}\nsyscr: ${u.readCalls}\nsyscw: ${u.writeCalls}\n`;
+  return `${s}read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n`;
+}
+
 function ticks(ns: number): number {
   return Math.floor(ns / NSEC_PER_TICK);
 }
 
 /** The line of /proc/[pid]/stat: 52 fields, proc_pid_stat(5). */
-export function statText(t: Task, fs: ProcFilesystem): string {
+export function statText(t: Task, fs: ProcFilesystem, thread: boolean): string {
   const ns = fs.pidNamespace;
   const tg = t.threadGroup;
   const pg = tg.processGroup;
   const mm = memoryOf(t);
   const open = mayInspect(fs.reader(), t);
   const a = actionSets(tg.signalHandlers);
-  const cpu = tg.cpuTimeNs();
+  const u = usageOf(t, thread);
   const kids = tg.childUsage;
   let flags = PF_RANDOMIZE;
   if (!tg.didExec && tg.parent !== null) flags |= PF_FORKNOEXEC;
@@ -180,12 +202,12 @@ export function statText(t: Task, fs: ProcFilesystem): string {
     0,
     -1,
     flags,
-    0,
-    0,
-    0,
-    0,
-    ticks(cpu),
-    0,
+    u.minorFaults,
+    kids.minorFaults,
+    u.majorFaults,
+    kids.majorFaults,
+    ticks(u.userNs),
+    ticks(u.systemNs),
     ticks(kids.userNs),
     ticks(kids.systemNs),
     20 + t.nice,

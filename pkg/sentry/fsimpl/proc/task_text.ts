@@ -11,7 +11,7 @@ import type { Dentry } from "../../vfs/index.ts";
 import { DynamicBytesInode } from "../kernfs/index.ts";
 import { isGone, mayInspect, memoryOf, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
-import { statText, statusText } from "./task_status.ts";
+import { ioText, statText, statusText } from "./task_status.ts";
 
 /** Longest comm, without its NUL. */
 const COMM_LEN = 15;
@@ -30,8 +30,8 @@ export interface TaskFileSpec {
   readonly groupOnly?: boolean;
   /** Only in task/[tid]. */
   readonly threadOnly?: boolean;
-  /** The content. */
-  read(t: Task, fs: ProcFilesystem): string;
+  /** The content; `thread`: of task/[tid]. */
+  read(t: Task, fs: ProcFilesystem, thread: boolean): string;
   /** A write of the data at the offset; returns the bytes taken. */
   write?(t: Task, fs: ProcFilesystem, data: string): number;
 }
@@ -199,7 +199,7 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
   io: {
     perm: 0o400,
     inspect: true,
-    read: () => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+    read: ioText,
   },
   limits: { perm: 0o444, read: limits },
   loginuid: { perm: 0o444, read: () => "4294967295" },
@@ -231,7 +231,7 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
     },
   },
   personality: { perm: 0o400, inspect: true, read: (t) => `${hex8(t.personality)}\n` },
-  schedstat: { perm: 0o444, read: (t) => `${Math.floor(t.cpuTimeNs())} 0 0\n` },
+  schedstat: { perm: 0o444, read: (t) => `${t.cpuTimeNs()} 0 0\n` },
   sessionid: { perm: 0o444, read: () => "4294967295" },
   smaps: {
     perm: 0o444,
@@ -317,7 +317,7 @@ export class TaskFile extends DynamicBytesInode {
 
   override generate(): string {
     if (isGone(this.task)) throw linuxerr.ESRCH;
-    return this.spec().read(this.task, this.fs as ProcFilesystem);
+    return this.spec().read(this.task, this.fs as ProcFilesystem, this.thread);
   }
 
   override writeBytes(data: string, _offset: number): number {

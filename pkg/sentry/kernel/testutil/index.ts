@@ -15,6 +15,7 @@ import {
   EventSyscall,
   EventSyscallRegs,
   type FDListener,
+  type HostUsage,
   type Platform,
   REG_COUNT,
   REG_RAX,
@@ -153,8 +154,9 @@ export class TestContext implements Context {
   }
 
   setAffinity(): void {}
-  cpuTimeNs(): number {
-    return 0;
+  readUsage(out: HostUsage): boolean {
+    out.clear();
+    return true;
   }
 
   fpStateSize(): number {

@@ -10,6 +10,7 @@ import {
   type EventKind,
   EventSyscall,
   EventSyscallRegs,
+  type HostUsage,
   REG_COUNT,
   REG_EFLAGS,
   REG_FS_BASE,
@@ -28,6 +29,7 @@ import {
 } from "../platform.ts";
 import {
   SIGNAL_INTERRUPT,
+  SIZEOF_RUSAGE,
   SLOT_ARGS,
   SLOT_BASE,
   SLOT_CLOCK,
@@ -36,6 +38,7 @@ import {
   SLOT_LINE,
   SLOT_NR,
   SLOT_RESULT,
+  SLOT_RUSAGE,
   SLOT_SELECTOR,
   SLOT_SIZE,
   TRAPPED_SYSCALLS,
@@ -44,6 +47,13 @@ import type { Subprocess } from "./subprocess.ts";
 
 /** CPUCLOCK_SCHED of one thread (include/linux/posix-timers.h). */
 const CPUCLOCK_PERTHREAD_SCHED = 6;
+/** struct timespec; words of the fields of struct rusage. */
+const SIZEOF_TIMESPEC = 16;
+const RU_UTIME = 0;
+const RU_STIME = 4;
+const RU_MINFLT = 16;
+const RU_MAJFLT = 18;
+const RU_NIVCSW = 34;
 const SIGILL = 4;
 const SIGSYS = 31;
 const EINTR = 4;
@@ -121,6 +131,11 @@ class SystrapRegisters implements Registers {
     this.words[2 * i] = value;
     this.words[2 * i + 1] = Math.floor(value / 4294967296);
   }
+}
+
+/** A time of two 64-bit words, seconds and a fraction in units of `unit` ns. A guest can write it: kept within reason. */
+function nanoseconds(w: Uint32Array, at: number, unit: number): number {
+  return ((w[at] ?? 0) % 1e8) * 1e9 + (((w[at + 2] ?? 0) * unit) % 1e9);
 }
 
 /** A guest thread: one host thread of a stub, whose signal frames lie in a slot that the sentry maps too. */
@@ -640,13 +655,17 @@ export class SystrapContext implements Context {
     host.tgkill(this.subprocess.pid, this.hostTID, SIGNAL_INTERRUPT);
   }
 
-  cpuTimeNs(): number {
-    if (this.state === DEAD) return 0;
+  readUsage(out: HostUsage): boolean {
+    out.clear();
+    const sub = this.subprocess;
+    if (this.state === DEAD || sub.dead) return false;
     if (!this.clockKnown) {
-      this.subprocess.readClock(this.clockID(), this.clockAddress());
-      this.clockRead();
+      sub.readUsage(this);
+      if (sub.dead) return false;
     }
-    return this.clockNs;
+    out.cpuNs = this.clockNs;
+    sub.takeUsage(out);
+    return true;
   }
 
   /** The thread's clock as clock_gettime(2) knows it inside its own process, which is the only place where it does. */
@@ -654,19 +673,33 @@ export class SystrapContext implements Context {
     return (~this.hostTID << 3) | CPUCLOCK_PERTHREAD_SCHED;
   }
 
-  /** Where the stub reads it into. */
+  /** Where the stub reads it into, and its rusage. */
   clockAddress(): number {
     return SLOT_BASE + this.slot * SLOT_SIZE + SLOT_CLOCK;
+  }
+
+  rusageAddress(): number {
+    return SLOT_BASE + this.slot * SLOT_SIZE + SLOT_RUSAGE;
   }
 
   /** The stub has read it. A thread that is not stopped goes on running. */
   clockRead(): void {
     this.clockKnown = this.state !== RUNNING && this.state !== DEAD;
-    const ts = this.subprocess.platform.timespec;
-    host.copyFromHost(ts, 0, this.slotHost + SLOT_CLOCK, ts.length);
-    const view = new DataView(ts.buffer, ts.byteOffset);
-    // The guest can write there: keep what it says within reason.
-    this.clockNs = (view.getUint32(0, true) % 1e8) * 1e9 + (view.getUint32(8, true) % 1e9);
+    const platform = this.subprocess.platform;
+    host.copyFromHost(platform.usageBytes, 0, this.slotHost + SLOT_CLOCK, SIZEOF_TIMESPEC);
+    this.clockNs = nanoseconds(platform.usageWords, 0, 1);
+  }
+
+  /** The stub has read its rusage through this thread's slot. */
+  rusageRead(out: HostUsage): void {
+    const platform = this.subprocess.platform;
+    host.copyFromHost(platform.usageBytes, 0, this.slotHost + SLOT_RUSAGE, SIZEOF_RUSAGE);
+    const w = platform.usageWords;
+    out.userNs = nanoseconds(w, RU_UTIME, 1000);
+    out.systemNs = nanoseconds(w, RU_STIME, 1000);
+    out.minorFaults = w[RU_MINFLT] ?? 0;
+    out.majorFaults = w[RU_MAJFLT] ?? 0;
+    out.involuntarySwitches = w[RU_NIVCSW] ?? 0;
   }
 
   setAffinity(mask: Uint32Array | null): void {

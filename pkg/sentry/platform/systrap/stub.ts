@@ -33,6 +33,8 @@ export const SLOT_NR = 0x44;
 export const SLOT_ARGS = 0x48;
 export const SLOT_RESULT = 0x78;
 export const SLOT_CLOCK = 0x100;
+export const SLOT_RUSAGE = 0x110;
+export const SIZEOF_RUSAGE = 144;
 export const SLOT_STACK = 0x400;
 export const COOKIE = 0x52554e53;
 /** Where the signal stacks of guest threads are; slot i at SLOT_BASE + i * SLOT_SIZE in whatever stub the thread lives. */
@@ -76,8 +78,8 @@ const OFFSET_ARG1_LOW = 24;
 
 /** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit exit_group rt_sigreturn sigaltstack arch_prctl execveat clone3). */
 export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 231, 15, 131, 158, 322, 435] as const;
-/** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close clock_gettime). */
-const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3, 228] as const;
+/** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close clock_gettime getrusage). */
+const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3, 228, 98] as const;
 /** Calls a guest thread may make from the blob without us: rt_sigreturn (and see ALLOW_WAIT). */
 const BLOB_SYSCALLS = [15] as const;
 

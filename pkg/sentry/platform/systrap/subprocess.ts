@@ -3,7 +3,14 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File } from "../../memmap/index.ts";
-import type { AddressSpace, CodeAccess, Context, ContextOwner, FDListener } from "../platform.ts";
+import {
+  type AddressSpace,
+  type CodeAccess,
+  type Context,
+  type ContextOwner,
+  type FDListener,
+  HostUsage,
+} from "../platform.ts";
 import { CallTable, SITE_SIZE, siteAt, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
 import { SystrapContext } from "./context.ts";
 import {
@@ -33,6 +40,7 @@ const SYS_mprotect = 10;
 const SYS_munmap = 11;
 const SYS_clone = 56;
 const SYS_sigaltstack = 131;
+const SYS_getrusage = 98;
 const SYS_prctl = 157;
 const SYS_clock_gettime = 228;
 const SYS_seccomp = 317;
@@ -101,6 +109,8 @@ export class Subprocess implements AddressSpace, FDListener {
       "idle",
       "dead",
       "releasing",
+      "usage",
+      "taken",
     ],
   );
   readonly platform: SystrapPlatform;
@@ -135,6 +145,9 @@ export class Subprocess implements AddressSpace, FDListener {
   idle: SystrapContext[] = [];
   dead = false;
   releasing = false;
+  /** The stub's rusage since it began, as it was read last; and its counts as they were handed out last. */
+  readonly usage: HostUsage = new HostUsage();
+  readonly taken: HostUsage = new HostUsage();
 
   constructor(platform: SystrapPlatform, region: number) {
     this.platform = platform;
@@ -409,12 +422,30 @@ export class Subprocess implements AddressSpace, FDListener {
     return ctx;
   }
 
-  /** Reads a clock in the stub (only there a thread's CPU clock can be read) into memory at `address`. */
-  readClock(clock: number, address: number): void {
+  /** Reads a thread's CPU clock in the stub (only there it can be read), and the stub's rusage. */
+  readUsage(ctx: SystrapContext): void {
     this.flush();
-    encodeOp(this.area, 0, [SYS_clock_gettime, clock, address]);
-    encodeOp(this.area, OP_WORDS, OP_REPORT);
+    encodeOp(this.area, 0, [SYS_clock_gettime, ctx.clockID(), ctx.clockAddress()]);
+    encodeOp(this.area, OP_WORDS, [SYS_getrusage, 0, ctx.rusageAddress()]);
+    encodeOp(this.area, 2 * OP_WORDS, OP_REPORT);
     this.run(COMMAND_BASE);
+    if (this.dead) return;
+    ctx.clockRead();
+    ctx.rusageRead(this.usage);
+  }
+
+  /** Hands out the stub's part of a context's usage. */
+  takeUsage(out: HostUsage): void {
+    const { usage, taken } = this;
+    out.userNs = usage.userNs;
+    out.systemNs = usage.systemNs;
+    // The guest may have written something else meanwhile.
+    out.minorFaults = Math.max(usage.minorFaults - taken.minorFaults, 0);
+    out.majorFaults = Math.max(usage.majorFaults - taken.majorFaults, 0);
+    out.involuntarySwitches = Math.max(usage.involuntarySwitches - taken.involuntarySwitches, 0);
+    taken.minorFaults = usage.minorFaults;
+    taken.majorFaults = usage.majorFaults;
+    taken.involuntarySwitches = usage.involuntarySwitches;
   }
 
   /** A process of its own like this one, which must be the source stub (nothing mapped, no guest threads). */
@@ -480,9 +511,13 @@ export class Subprocess implements AddressSpace, FDListener {
       asked.push(ctx);
       this.add([SYS_clock_gettime, ctx.clockID(), ctx.clockAddress()]);
     }
+    if (asked[0] !== undefined) this.add([SYS_getrusage, 0, asked[0].rusageAddress()]);
     this.add([SYS_munmap, MIN_ADDRESS, STUB_BASE - MIN_ADDRESS]);
     this.flush();
-    if (!this.dead) for (const ctx of asked) ctx.clockRead();
+    if (!this.dead) {
+      for (const ctx of asked) ctx.clockRead();
+      asked[0]?.rusageRead(this.usage);
+    }
     if (this.idle.length === this.contexts.length) this.platform.recycle(this);
   }
 

@@ -20,6 +20,7 @@ import {
   OP_REPORT,
   OP_SIZE,
   REGION_SIZE,
+  SIZEOF_RUSAGE,
   SLOT_CLOCK,
   SLOT_COOKIE,
   SLOT_SIZE,
@@ -131,7 +132,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       "work",
       "sync",
       "deferred",
-      "timespec",
+      "usageWords",
+      "usageBytes",
       "expected",
     ],
   );
@@ -165,10 +167,11 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   readonly events: Uint32Array = new Uint32Array(16 * 3);
   readonly eventsPtr: number = ptr(this.events);
   readonly addfd: Uint32Array = new Uint32Array(6);
-  readonly timespec: Uint8Array = new Uint8Array(new ArrayBuffer(16));
   /** A 64-bit word read from a slot. */
   readonly wordBytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(8));
   readonly words: Uint32Array = new Uint32Array(this.wordBytes.buffer);
+  readonly usageWords: Uint32Array = new Uint32Array(new ArrayBuffer(SIZEOF_RUSAGE));
+  readonly usageBytes: Uint8Array = new Uint8Array(this.usageWords.buffer);
   /** What the trampoline keeps in a slot, and how it looks for a new thread. */
   readonly slotBytes: Uint8Array = new Uint8Array(new ArrayBuffer(SLOT_CLOCK));
   readonly slotInit: Uint8Array = new Uint8Array(new ArrayBuffer(SLOT_CLOCK));

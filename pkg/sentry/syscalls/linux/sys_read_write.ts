@@ -208,6 +208,37 @@ export function readFile(
   offset: number,
   flags: number,
 ): SyscallResult {
+  const r = tryRead(t, file, dst, offset, flags);
+  if (typeof r !== "number") return countedRead(t, r);
+  countRead(t, r);
+  return r;
+}
+
+/** For /proc/[pid]/io: a read came to an end. */
+export function countRead(t: Task, n: number): void {
+  t.usage.readCalls++;
+  if (n > 0) t.usage.readBytes += n;
+}
+
+/** For /proc/[pid]/io: a write came to an end. */
+export function countWrite(t: Task, n: number): void {
+  t.usage.writeCalls++;
+  if (n > 0) t.usage.writtenBytes += n;
+}
+
+function* countedRead(t: Task, call: SyscallGenerator): SyscallGenerator {
+  const n = yield* call;
+  countRead(t, n);
+  return n;
+}
+
+function* countedWrite(t: Task, call: SyscallGenerator): SyscallGenerator {
+  const n = yield* call;
+  countWrite(t, n);
+  return n;
+}
+
+function tryRead(t: Task, file: FileDescription, dst: IOSequence, offset: number, flags: number): SyscallResult {
   if (file instanceof Socket) return readSocket(t, file, dst, (flags & RWF_NOWAIT) !== 0);
   if (dst.numBytes() > SLICE && file.canSeek()) return readSlow(t, file, dst, offset, 0, flags);
   const n = offset < 0 ? file.read(dst) : file.pread(dst, offset);
@@ -274,6 +305,13 @@ export function writeFile(
   offset: number,
   flags: number,
 ): SyscallResult {
+  const r = tryWrite(t, file, src, offset, flags);
+  if (typeof r !== "number") return countedWrite(t, r);
+  countWrite(t, r);
+  return r;
+}
+
+function tryWrite(t: Task, file: FileDescription, src: IOSequence, offset: number, flags: number): SyscallResult {
   if (file instanceof Socket) {
     return writeSocket(t, file, src, (flags & RWF_NOWAIT) !== 0, (flags & RWF_NOSIGNAL) !== 0);
   }

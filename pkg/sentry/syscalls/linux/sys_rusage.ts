@@ -43,7 +43,8 @@ export function getrusage(t: Task, args: SyscallArguments): number {
       u.add(t.threadGroup.childUsage);
       break;
     case RUSAGE_THREAD:
-      t.addUsage(u);
+      t.updateUsage();
+      u.add(t.usage);
       break;
     default:
       return -errno.EINVAL;

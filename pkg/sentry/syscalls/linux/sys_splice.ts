@@ -17,7 +17,7 @@ import {
 import type { Task } from "../../kernel/task.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 import { openFile } from "./path.ts";
-import { limitFileSize, readFile, SLICE, writeFile } from "./sys_read_write.ts";
+import { countRead, countWrite, limitFileSize, readFile, SLICE, writeFile } from "./sys_read_write.ts";
 
 const PAGE_SIZE = 4096;
 
@@ -181,6 +181,10 @@ class Transfer {
   /** The call is over: moves offsets on and gives its result. */
   finish(r: number): number {
     if (r === -errno.EPIPE) this.t.sendSelfSignal(SIGPIPE);
+    if (this.kind === FILE_TO_FILE) {
+      countRead(this.t, this.done);
+      countWrite(this.t, this.done);
+    }
     if (this.kind === FILE_TO_FILE && this.inAddr === 0 && this.done > 0) this.input.seek(this.inPos, SEEK_SET);
     if (this.done > 0) {
       if (this.inAddr !== 0) this.t.copyOutI64(this.inAddr, this.inPos);

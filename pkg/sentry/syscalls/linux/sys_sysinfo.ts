@@ -14,6 +14,9 @@ export function sysinfo(t: Task, args: SyscallArguments): number {
   };
   const total = k.totalMemory;
   put(linux.SI_UPTIME, Math.ceil(k.timekeeper.now(CLOCK_BOOTTIME) / 1e9));
+  k.loadAverage.read().forEach((load, i) => {
+    put(linux.SI_LOADS + 8 * i, Math.round(load * 2 ** linux.SI_LOAD_SHIFT));
+  });
   put(linux.SI_TOTALRAM, total);
   put(linux.SI_FREERAM, Math.max(total - k.memoryFile.usedBytes, 0));
   v.setUint16(linux.SI_PROCS, Math.min(k.tasks.liveCount(), 65535), true);

@@ -3,6 +3,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/time.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { type LoadContext, setFields, stateType } from "../../../state/index.ts";
+import { UserTimeClock } from "../../kernel/cpu_accounting.ts";
 import {
   type SyscallArguments,
   type SyscallGenerator,
@@ -87,7 +88,14 @@ function canWait(clock: number): boolean {
 function cpuClockOf(t: Task, clock: number, reading: boolean): CPUClock | null {
   if (clock === linux.CLOCK_PROCESS_CPUTIME_ID) return t.threadGroup;
   if (clock === linux.CLOCK_THREAD_CPUTIME_ID) return t;
-  if ((clock & linux.CPUCLOCK_CLOCK_MASK) > linux.CPUCLOCK_SCHED) return null;
+  const which = clock & linux.CPUCLOCK_CLOCK_MASK;
+  if (which > linux.CPUCLOCK_SCHED) return null;
+  const whose = cpuClockOwner(t, clock, reading);
+  return which === linux.CPUCLOCK_VIRT && whose !== null ? new UserTimeClock(whose) : whose;
+}
+
+/** The thread or process that a clock id names. */
+function cpuClockOwner(t: Task, clock: number, reading: boolean): Task | ThreadGroup | null {
   const pid = ~(clock >> 3);
   if ((clock & linux.CPUCLOCK_PERTHREAD_MASK) !== 0) {
     if (pid === 0) return t;

@@ -1,6 +1,7 @@
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../pkg/abi/linux/fs.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import { DevType, registerDevices } from "../../pkg/sentry/fsimpl/dev/index.ts";
+import { DevptsType } from "../../pkg/sentry/fsimpl/devpts/index.ts";
 import { GoferOptions, GoferType } from "../../pkg/sentry/fsimpl/gofer/index.ts";
 import { OverlayOptions, OverlayType } from "../../pkg/sentry/fsimpl/overlay/index.ts";
 import { PipeFS } from "../../pkg/sentry/fsimpl/pipefs/index.ts";
@@ -28,6 +29,13 @@ const standardMounts: readonly StandardMount[] = [
   { target: "/proc", type: "proc", source: "proc", flags: MS_NOSUID | MS_NODEV | MS_NOEXEC, data: "" },
   { target: "/sys", type: "sysfs", source: "sysfs", flags: MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, data: "" },
   { target: "/dev", type: "dev", source: "none", flags: MS_NOSUID | MS_NOEXEC, data: "" },
+  {
+    target: "/dev/pts",
+    type: "devpts",
+    source: "devpts",
+    flags: MS_NOSUID | MS_NOEXEC,
+    data: "newinstance,ptmxmode=0666,mode=0620,gid=5",
+  },
   { target: "/dev/shm", type: "tmpfs", source: "none", flags: MS_NOSUID | MS_NODEV, data: "mode=1777" },
 ];
 
@@ -40,6 +48,7 @@ export function registerFilesystems(k: Kernel, proc: ProcInfo): void {
   vfs.registerFilesystemType(new ProcType(k, proc));
   vfs.registerFilesystemType(new SysType({ cpuCount: k.cpuCount, totalMemory: k.totalMemory }));
   vfs.registerFilesystemType(new DevType());
+  vfs.registerFilesystemType(new DevptsType(vfs));
   vfs.registerFilesystemType(new OverlayType());
   vfs.registerFilesystemType(new GoferType(k.memoryFile.fileIDs));
   registerDevices(vfs);

@@ -39,6 +39,8 @@ export const TIOCGETD = 0x5424;
 export const TCSBRKP = 0x5425;
 export const TIOCSBRK = 0x5427;
 export const TIOCCBRK = 0x5428;
+export const TIOCGSERIAL = 0x541e;
+export const TIOCSSERIAL = 0x541f;
 export const TIOCGSID = 0x5429;
 export const TCGETS2 = 0x802c542a;
 export const TCSETS2 = 0x402c542b;
@@ -56,6 +58,9 @@ export const TIOCGPTPEER = 0x5441;
 export const FIONCLEX = 0x5450;
 export const FIOCLEX = 0x5451;
 export const FIOASYNC = 0x5452;
+export const TIOCGLCKTRMIOS = 0x5456;
+export const TIOCSLCKTRMIOS = 0x5457;
+export const TIOCGICOUNT = 0x545d;
 export const FIOQSIZE = 0x5460;
 
 // Sockets and signal ownership.

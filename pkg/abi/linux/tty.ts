@@ -125,6 +125,12 @@ export const SizeofTermios = 36;
 export const SizeofTermios2 = 44;
 /** sizeof(struct winsize): ws_row, ws_col, ws_xpixel, ws_ypixel, 16 bits each. */
 export const SizeofWinsize = 8;
+/** sizeof(struct termio), the ancestor of termios: four 16-bit flag words, c_line, c_cc[8]. */
+export const SizeofTermio = 18;
+/** Characters of a struct termio. */
+export const NCC = 8;
+/** A c_cc that is this stands for no character. */
+export const DISABLED_CHAR = 0;
 /** Offsets within struct termios. */
 export const TERMIOS_IFLAG = 0;
 export const TERMIOS_OFLAG = 4;
@@ -134,6 +140,25 @@ export const TERMIOS_LINE = 16;
 export const TERMIOS_CC = 17;
 export const TERMIOS_ISPEED = 36;
 export const TERMIOS_OSPEED = 40;
+
+/** Bits per second for the codes of CBAUD, those with CBAUDEX behind the others (drivers/tty/tty_baudrate.c). */
+export const BaudRates: readonly number[] = [
+  0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800,
+  500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000,
+];
+
+// Pseudoterminals.
+export const TTY_MAJOR = 4;
+export const TTYAUX_MAJOR = 5;
+export const TTY_MINOR = 0;
+export const PTMX_MINOR = 2;
+export const UNIX98_PTY_MASTER_MAJOR = 128;
+export const UNIX98_PTY_SLAVE_MAJOR = 136;
+/** Pseudoterminals there can be in one devpts: minors of their majors. */
+export const NR_UNIX98_PTY_MAX = 0x100000;
+/** /proc/sys/kernel/pty/max and reserve. */
+export const NR_UNIX98_PTY_DEFAULT = 4096;
+export const NR_UNIX98_PTY_RESERVE = 1024;
 
 /** A control character as a terminal shows it: Ctrl('C') is 3. */
 export function controlCharacter(c: string): number {

@@ -24,7 +24,7 @@ export { PIDFileDescription } from "./pidfd.ts";
 export { type RestoreArgs, restoreKernel } from "./restore.ts";
 export type { RunState } from "./run_state.ts";
 export { saveKernel, stateConstants } from "./save.ts";
-export { type ControllingTerminal, ProcessGroup, Session } from "./sessions.ts";
+export { ProcessGroup, Session } from "./sessions.ts";
 export { SignalAction, SignalHandlers } from "./signal_handlers.ts";
 export {
   BlockRequest,
@@ -47,4 +47,5 @@ export {
 } from "./task.ts";
 export { TaskSet } from "./task_set.ts";
 export { EventGroupExit, type GroupTimers, ThreadGroup, Usage } from "./thread_group.ts";
+export { jobControlIoctl, NOT_JOB_CONTROL, TTY } from "./tty.ts";
 export { UTSNamespace } from "./uts_namespace.ts";

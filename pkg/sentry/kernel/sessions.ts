@@ -4,28 +4,13 @@ import { SignalInfo } from "../arch/signal_info.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import type { ThreadGroup } from "./thread_group.ts";
 
-/** A terminal as job control sees it; implemented by tty devices. */
-export interface ControllingTerminal {
-  /** The session leader exited or gave the terminal up: hang up the foreground group. */
-  sessionLeaderExited(s: Session): void;
-}
-
-/** A session: process groups that share a controlling terminal (credentials(7)). */
+/** A session: process groups that share a controlling terminal (credentials(7)). Which one that is, each process knows: ThreadGroup.tty. */
 export class Session {
-  static readonly stateType = stateType("kernel.Session", [
-    "leader",
-    "ids",
-    "processGroups",
-    "controllingTTY",
-    "foreground",
-  ]);
+  static readonly stateType = stateType("kernel.Session", ["leader", "ids", "processGroups"]);
   readonly leader: ThreadGroup;
   /** Its id in each PID namespace that sees it. */
   readonly ids: Map<PIDNamespace, number> = new Map();
   readonly processGroups: Set<ProcessGroup> = new Set();
-  controllingTTY: ControllingTerminal | null = null;
-  /** The foreground process group of the controlling terminal. */
-  foreground: ProcessGroup | null = null;
 
   constructor(leader: ThreadGroup) {
     this.leader = leader;
@@ -65,7 +50,7 @@ export class ProcessGroup {
     for (const tg of this.threadGroups) {
       if (tg === ignored || tg.isDead()) continue;
       const parent = tg.parent?.threadGroup ?? null;
-      if (parent === null || parent.isNamespaceInit()) continue;
+      if (parent === null) continue;
       const pg = parent.processGroup;
       if (pg !== this && pg.session === this.session) return false;
     }
@@ -102,7 +87,6 @@ export class ProcessGroup {
     for (const [ns, id] of this.ids) if (ns.processGroups.get(id) === this) ns.processGroups.delete(id);
     const s = this.session;
     s.processGroups.delete(this);
-    if (s.foreground === this) s.foreground = null;
     if (s.processGroups.size > 0) return;
     for (const [ns, id] of s.ids) if (ns.sessions.get(id) === s) ns.sessions.delete(id);
   }

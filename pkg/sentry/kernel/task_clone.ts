@@ -298,6 +298,7 @@ function inheritGroup(t: Task, child: Task, a: CloneArgs): void {
   tg.parentExecID = sibling ? from.parentExecID : t.execID;
   tg.exitSignal = sibling ? from.exitSignal : a.exitSignal;
   tg.parent?.children.add(tg);
+  tg.tty = from.tty;
   tg.oomScoreAdj = from.oomScoreAdj;
   tg.containerID = from.containerID;
   tg.thpDisable = from.thpDisable;

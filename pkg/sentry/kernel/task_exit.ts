@@ -21,6 +21,7 @@ import {
   retarget,
 } from "./task_signals.ts";
 import { EventExit, EventGroupExit, type ThreadGroup } from "./thread_group.ts";
+import { disassociateTTY } from "./tty.ts";
 
 /** What a task that begins to exit reports: the status of the group if that exits, else its own (exit(2), exec of another thread). */
 function statusOf(t: Task): number {
@@ -105,8 +106,7 @@ class RunExitMain implements RunState {
     t.pending.discard(0xffffffff, 0xffffffff);
     if (groupDead) {
       tg.pending.discard(0xffffffff, 0xffffffff);
-      const s = tg.processGroup.session;
-      if (s.leader === tg && s.controllingTTY !== null) s.controllingTTY.sessionLeaderExited(s);
+      disassociateTTY(tg, true);
     }
     return runExitNotify;
   }

@@ -9,6 +9,7 @@ import { newProcessGroup, newSession, type ProcessGroup } from "./sessions.ts";
 import type { SignalHandlers } from "./signal_handlers.ts";
 import type { Task } from "./task.ts";
 import { groupContinue, sendGroupSignal } from "./task_signals.ts";
+import type { TTY } from "./tty.ts";
 
 /** Bits notified on ThreadGroup.eventQueue. */
 export const EventExit = 0x10000;
@@ -88,6 +89,8 @@ export class ThreadGroup {
     "parentExecID",
     "exitSignal",
     "processGroup",
+    "tty",
+    "ttyOldProcessGroup",
     "signalHandlers",
     "pending",
     "limits",
@@ -128,6 +131,10 @@ export class ThreadGroup {
   /** What the parent is sent when the group is dead; 0 for none. */
   exitSignal = 0;
   processGroup: ProcessGroup;
+  /** The controlling terminal. Children have it from their parent. */
+  tty: TTY | null = null;
+  /** Of a session leader whose terminal hung up: the group that was in the foreground, to be hung up at the leader's end. */
+  ttyOldProcessGroup: ProcessGroup | null = null;
   signalHandlers: SignalHandlers;
   /** Signals sent to the process, not to one thread. */
   readonly pending: PendingSignals = new PendingSignals();
@@ -203,6 +210,11 @@ export class ThreadGroup {
   /** Whether this is init of its PID namespace. */
   isNamespaceInit(): boolean {
     return this.pidNamespace.init === this;
+  }
+
+  /** Whether it made the session it is in. */
+  isSessionLeader(): boolean {
+    return this.processGroup.session.leader === this;
   }
 
   /** Whether every thread has begun to exit. */
@@ -284,6 +296,7 @@ export class ThreadGroup {
     const pg = newSession(this);
     pg.add(this);
     this.processGroup = pg;
+    this.tty = null;
     old.remove(this);
   }
 

@@ -5,6 +5,14 @@ import * as archSignalInfo from "../arch/signal_info.ts";
 import * as fsimplDevDev from "../fsimpl/dev/dev.ts";
 import * as fsimplDevMem from "../fsimpl/dev/mem.ts";
 import * as fsimplDevTty from "../fsimpl/dev/tty.ts";
+import * as fsimplDevptsDevpts from "../fsimpl/devpts/devpts.ts";
+import * as fsimplDevptsLineDiscipline from "../fsimpl/devpts/line_discipline.ts";
+import * as fsimplDevptsMaster from "../fsimpl/devpts/master.ts";
+import * as fsimplDevptsOutput from "../fsimpl/devpts/output.ts";
+import * as fsimplDevptsQueue from "../fsimpl/devpts/queue.ts";
+import * as fsimplDevptsReplica from "../fsimpl/devpts/replica.ts";
+import * as fsimplDevptsTerminal from "../fsimpl/devpts/terminal.ts";
+import * as fsimplDevptsTermios from "../fsimpl/devpts/termios.ts";
 import * as fsimplEventfdEventfd from "../fsimpl/eventfd/eventfd.ts";
 import * as fsimplGoferDescriptorCache from "../fsimpl/gofer/descriptor_cache.ts";
 import * as fsimplGoferDirectory from "../fsimpl/gofer/directory.ts";
@@ -163,6 +171,23 @@ export const stateClasses: readonly StateClass[] = [
   fsimplDevMem.FullDevice,
   fsimplDevMem.RandomDevice,
   fsimplDevTty.TTYDevice,
+  fsimplDevptsDevpts.DevptsFilesystem,
+  fsimplDevptsDevpts.DevptsDirectory,
+  fsimplDevptsDevpts.PTMXInode,
+  fsimplDevptsDevpts.ReplicaInode,
+  fsimplDevptsDevpts.PTMXDevice,
+  fsimplDevptsDevpts.DevptsType,
+  fsimplDevptsLineDiscipline.LineDiscipline,
+  fsimplDevptsMaster.MasterFileDescription,
+  fsimplDevptsOutput.Stage,
+  fsimplDevptsOutput.Output,
+  fsimplDevptsQueue.InputQueue,
+  fsimplDevptsReplica.ReplicaFileDescription,
+  fsimplDevptsTerminal.PtyDriver,
+  fsimplDevptsTerminal.Terminal,
+  fsimplDevptsTerminal.MasterEnd,
+  fsimplDevptsTerminal.ReplicaEnd,
+  fsimplDevptsTermios.Termios,
   fsimplEventfdEventfd.EventFileDescription,
   fsimplGoferDescriptorCache.DescriptorCache,
   fsimplGoferDirectory.GoferDirectory,

@@ -1,4 +1,5 @@
 import { makeDeviceID, S_IFCHR, S_IFDIR, S_ISVTX } from "../../../abi/linux/stat.ts";
+import { TTY_MINOR, TTYAUX_MAJOR } from "../../../abi/linux/tty.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
@@ -20,7 +21,7 @@ import {
   ZERO_MINOR,
   ZeroDevice,
 } from "./mem.ts";
-import { TTY_MINOR, TTYAUX_MAJOR, TTYDevice } from "./tty.ts";
+import { TTYDevice } from "./tty.ts";
 
 /** The nodes every /dev has: name, major, minor. */
 const NODES: readonly (readonly [string, number, number])[] = [

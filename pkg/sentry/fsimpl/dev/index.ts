@@ -19,4 +19,4 @@ export {
   ZeroDevice,
   ZeroFileDescription,
 } from "./mem.ts";
-export { type OpenableTerminal, TTY_MINOR, TTYAUX_MAJOR, TTYDevice } from "./tty.ts";
+export { TTYDevice } from "./tty.ts";

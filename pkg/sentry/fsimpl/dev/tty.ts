@@ -1,14 +1,6 @@
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
-import type { Credentials } from "../../kernel/auth/index.ts";
-import type { ControllingTerminal } from "../../kernel/sessions.ts";
 import type { Device, FileDescription, VirtualDentry, VirtualFilesystem } from "../../vfs/index.ts";
-
-export const TTYAUX_MAJOR = 5;
-export const TTY_MINOR = 0;
-
-/** A controlling terminal that /dev/tty can be opened on. */
-export interface OpenableTerminal extends ControllingTerminal, Device {}
 
 /** /dev/tty, 5:0: the controlling terminal of whoever opens it; ENXIO without one. */
 export class TTYDevice implements Device {
@@ -19,13 +11,9 @@ export class TTYDevice implements Device {
     this.vfs = vfs;
   }
 
-  open(vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
-    const tty = this.vfs.currentTask()?.threadGroup.processGroup.session.controllingTTY ?? null;
-    if (tty === null || !isOpenable(tty)) throw linuxerr.ENXIO;
-    return tty.open(vd, flags, creds);
+  open(vd: VirtualDentry, flags: number): FileDescription {
+    const tty = this.vfs.currentTask()?.threadGroup.tty ?? null;
+    if (tty === null) throw linuxerr.ENXIO;
+    return tty.openCurrent(vd, flags);
   }
-}
-
-function isOpenable(tty: ControllingTerminal): tty is OpenableTerminal {
-  return "open" in tty;
 }

@@ -182,6 +182,7 @@ export function statText(t: Task, fs: ProcFilesystem, thread: boolean): string {
   const ns = fs.pidNamespace;
   const tg = t.threadGroup;
   const pg = tg.processGroup;
+  const { tty } = tg;
   const mm = memoryOf(t);
   const open = mayInspect(fs.reader(), t);
   const a = actionSets(tg.signalHandlers);
@@ -199,8 +200,8 @@ export function statText(t: Task, fs: ProcFilesystem, thread: boolean): string {
     parentID(t, fs),
     ns.idOfProcessGroup(pg),
     ns.idOfSession(pg.session),
-    0,
-    -1,
+    tty === null ? 0 : tty.deviceNumber(),
+    tty === null ? -1 : tty.foreground === null ? 0 : ns.idOfProcessGroup(tty.foreground),
     flags,
     u.minorFaults,
     kids.minorFaults,

@@ -139,10 +139,9 @@ export function kexecLoad(_t: Task, _args: SyscallArguments): number {
   return -errno.EPERM;
 }
 
-/** vhangup(): only without a terminal is there nothing to do; one of the host's cannot be taken from its other users. */
+/** vhangup(). */
 export function vhangup(t: Task, _args: SyscallArguments): number {
   if (!capable(t, caps.CAP_SYS_TTY_CONFIG)) return -errno.EPERM;
-  const s = t.threadGroup.processGroup.session;
-  s.controllingTTY?.sessionLeaderExited(s);
+  t.threadGroup.tty?.hangup();
   return 0;
 }

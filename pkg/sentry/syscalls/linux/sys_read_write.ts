@@ -14,11 +14,13 @@ import { SIGPIPE, SIGXFSZ } from "../../../abi/linux/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { Entry, ReadableEvents, WritableEvents } from "../../../waiter/index.ts";
+import { TerminalFileDescription } from "../../fsimpl/devpts/index.ts";
 import {
   type SyscallArguments,
   type SyscallGenerator,
   type SyscallResult,
   WAKE_INTERRUPT,
+  WAKE_TIMEOUT,
 } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import { Socket } from "../../socket/index.ts";
@@ -243,6 +245,7 @@ function tryRead(t: Task, file: FileDescription, dst: IOSequence, offset: number
   if (dst.numBytes() > SLICE && file.canSeek()) return readSlow(t, file, dst, offset, 0, flags);
   const n = offset < 0 ? file.read(dst) : file.pread(dst, offset);
   if (n !== -errno.EAGAIN || (file.statusFlags & O_NONBLOCK) !== 0 || (flags & RWF_NOWAIT) !== 0) return n;
+  if (file instanceof TerminalFileDescription) return readTerminal(t, file, dst);
   return readSlow(t, file, dst, offset, n, flags);
 }
 
@@ -293,6 +296,32 @@ function* readSlow(
     }
   } finally {
     if (entry !== null) file.eventUnregister(entry);
+    file.decRef();
+  }
+}
+
+/** Waits for input of a terminal: a line, or as VMIN and VTIME say (termios(3)). */
+function* readTerminal(t: Task, file: TerminalFileDescription, dst: IOSequence): SyscallGenerator {
+  const k = t.kernel;
+  file.incRef();
+  const entry = new Entry(t, ReadableEvents);
+  file.eventRegister(entry);
+  try {
+    let deadline = k.monotonicNow() + file.readTimeout(true);
+    for (;;) {
+      const why = yield t.block(deadline);
+      const n = file.readInput(dst);
+      if (n !== -errno.EAGAIN) return n;
+      if (why === WAKE_INTERRUPT) {
+        const partial = file.readAvailable(dst);
+        return partial > 0 ? partial : -errno.ERESTARTSYS;
+      }
+      if (why === WAKE_TIMEOUT) return file.readAvailable(dst);
+      const timeout = file.readTimeout(false);
+      if (timeout >= 0) deadline = k.monotonicNow() + timeout;
+    }
+  } finally {
+    file.eventUnregister(entry);
     file.decRef();
   }
 }

@@ -1,0 +1,272 @@
+import { direntType } from "../../../abi/linux/dirent.ts";
+import { DEVPTS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
+import { makeDeviceID, S_IALLUGO, S_IFCHR } from "../../../abi/linux/stat.ts";
+import * as linux from "../../../abi/linux/tty.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import { type StateType, stateType } from "../../../state/index.ts";
+import type { Credentials } from "../../kernel/auth/index.ts";
+import {
+  CHAR_DEVICE,
+  type Dentry,
+  type Device,
+  DIR_FIRST_OFFSET,
+  type DirentCallback,
+  type FileDescription,
+  type Filesystem,
+  type FilesystemType,
+  type GetFilesystemOptions,
+  type Inode,
+  lookupChild,
+  type Mount,
+  mountedAt,
+  VirtualDentry,
+  type VirtualFilesystem,
+} from "../../vfs/index.ts";
+import { KernfsDirectory, KernfsFilesystem, KernfsInode } from "../kernfs/index.ts";
+import { MasterFileDescription } from "./master.ts";
+import { PtyDriver, Terminal } from "./terminal.ts";
+
+const ROOT_INO = 1;
+const PTMX_INO = 2;
+/** Inode number of terminal 0. */
+const FIRST_INO = 3;
+const BLOCK_SIZE = 1024;
+const PTMX = "ptmx";
+
+/** The options of an instance. */
+export interface DevptsOptions {
+  /** Owner of new terminals; null: whoever opens ptmx. */
+  uid: number | null;
+  gid: number | null;
+  /** Permissions of terminals, and of ptmx. */
+  mode: number;
+  ptmxMode: number;
+  /** How many terminals there may be. */
+  max: number;
+}
+
+/** Parses mount options: EINVAL for what is not one. Every mount is a new instance, "newinstance" or not. */
+export function parseDevptsOptions(data: string, creds: Credentials): DevptsOptions {
+  const opts: DevptsOptions = { uid: null, gid: null, mode: 0o600, ptmxMode: 0, max: linux.NR_UNIX98_PTY_MAX };
+  const ns = creds.userNamespace;
+  for (const item of data.split(",")) {
+    if (item === "" || item === "newinstance") continue;
+    const m = /^(uid|gid|mode|ptmxmode|max)=([0-9]{1,10})$/.exec(item);
+    if (m === null) throw linuxerr.EINVAL;
+    const text = m[2] ?? "";
+    const octal = m[1] === "mode" || m[1] === "ptmxmode";
+    if (octal && /[89]/.test(text)) throw linuxerr.EINVAL;
+    const value = Number.parseInt(text, octal ? 8 : 10);
+    if (m[1] === "uid") opts.uid = ns.mapToKUID(value);
+    else if (m[1] === "gid") opts.gid = ns.mapToKGID(value);
+    else if (m[1] === "mode") opts.mode = value & S_IALLUGO;
+    else if (m[1] === "ptmxmode") opts.ptmxMode = value & S_IALLUGO;
+    else opts.max = value;
+    if (opts.uid === 0xffffffff || opts.gid === 0xffffffff || opts.max > linux.NR_UNIX98_PTY_MAX) {
+      throw linuxerr.EINVAL;
+    }
+  }
+  return opts;
+}
+
+/** An instance of devpts: its terminals, and the ptmx that makes them. */
+export class DevptsFilesystem extends KernfsFilesystem {
+  static override readonly stateType = stateType("devpts.Filesystem", ["driver", "options", "terminals", "ptmx"]);
+  override readonly type = "devpts";
+  override readonly magic = DEVPTS_SUPER_MAGIC;
+  readonly driver: PtyDriver;
+  readonly options: DevptsOptions;
+  /** By number, as long as either end is open. */
+  readonly terminals: Map<number, Terminal> = new Map();
+  readonly ptmx: PTMXInode;
+
+  constructor(vfs: VirtualFilesystem, driver: PtyDriver, options: DevptsOptions) {
+    super(vfs);
+    this.driver = driver;
+    this.options = options;
+    this.setRoot(new DevptsDirectory(this));
+    this.ptmx = new PTMXInode(this);
+    this.ptmx.incRef();
+  }
+
+  override mountOptions(): string {
+    const { uid, gid, mode, ptmxMode, max } = this.options;
+    const parts: string[] = [];
+    if (uid !== null) parts.push(`uid=${uid}`);
+    if (gid !== null) parts.push(`gid=${gid}`);
+    parts.push(`mode=${octal(mode)}`, `ptmxmode=${octal(ptmxMode)}`);
+    if (max < linux.NR_UNIX98_PTY_MAX) parts.push(`max=${max}`);
+    return parts.join(",");
+  }
+
+  /** A new terminal with the lowest free number. ENOSPC. */
+  newTerminal(creds: Credentials): Terminal {
+    // What is reserved is for the first mount of a machine, which no container has.
+    const limit = linux.NR_UNIX98_PTY_DEFAULT - linux.NR_UNIX98_PTY_RESERVE;
+    if (this.driver.count >= limit || this.terminals.size >= this.options.max) throw linuxerr.ENOSPC;
+    let index = 0;
+    while (this.terminals.has(index)) index++;
+    const inode = new ReplicaInode(this, index, creds);
+    inode.incRef();
+    const terminal = new Terminal(this, index, inode);
+    inode.terminal = terminal;
+    this.terminals.set(index, terminal);
+    this.driver.count++;
+    return terminal;
+  }
+
+  /** The master is closed: the name goes. */
+  removeTerminal(terminal: Terminal): void {
+    this.root?.children?.get(String(terminal.index))?.markDeleted();
+  }
+
+  /** Both ends are closed: the number is free. */
+  releaseTerminal(terminal: Terminal): void {
+    this.terminals.delete(terminal.index);
+    this.driver.count--;
+    terminal.inode.decRef();
+  }
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(3, "0");
+}
+
+/** The root: ptmx, and a node for every terminal whose master is open. */
+export class DevptsDirectory extends KernfsDirectory {
+  static override readonly stateType: StateType = stateType("devpts.Directory", ["devpts"]);
+  readonly devpts: DevptsFilesystem;
+
+  constructor(fs: DevptsFilesystem) {
+    super(fs, 0o755, ROOT_INO);
+    this.devpts = fs;
+  }
+
+  override blockSize(): number {
+    return BLOCK_SIZE;
+  }
+
+  override lookup(_dir: Dentry, name: string): Inode | null {
+    if (name === PTMX) return this.devpts.ptmx;
+    if (!/^(0|[1-9][0-9]{0,6})$/.test(name)) return null;
+    const terminal = this.devpts.terminals.get(Number(name));
+    return terminal?.masterOpen === true ? terminal.inode : null;
+  }
+
+  override readDir(offset: number, cb: DirentCallback): number {
+    const { ptmx, terminals } = this.devpts;
+    const first = DIR_FIRST_OFFSET + 1;
+    if (offset < first && !cb.handle(PTMX, direntType(ptmx.mode()), ptmx.ino, first)) return DIR_FIRST_OFFSET;
+    const indices = [...terminals.keys()].sort((a, b) => a - b);
+    let at = Math.max(offset, first);
+    for (const i of indices) {
+      const terminal = terminals.get(i);
+      if (first + i < at || terminal?.masterOpen !== true) continue;
+      const { inode } = terminal;
+      if (!cb.handle(String(i), direntType(inode.mode()), inode.ino, first + i + 1)) return first + i;
+      at = first + i + 1;
+    }
+    return at;
+  }
+}
+
+/** A device node. */
+abstract class DevptsNode extends KernfsInode {
+  static override readonly stateType: StateType = stateType("devpts.Node", []);
+
+  override blockSize(): number {
+    return BLOCK_SIZE;
+  }
+}
+
+/** /dev/pts/ptmx. */
+export class PTMXInode extends DevptsNode {
+  static override readonly stateType = stateType("devpts.PTMXInode", []);
+
+  constructor(fs: DevptsFilesystem) {
+    super(fs, S_IFCHR | fs.options.ptmxMode, PTMX_INO);
+  }
+
+  override rdev(): number {
+    return makeDeviceID(linux.TTYAUX_MAJOR, linux.PTMX_MINOR);
+  }
+}
+
+/** /dev/pts/N. */
+export class ReplicaInode extends DevptsNode {
+  static override readonly stateType = stateType("devpts.ReplicaInode", ["index", "terminal"]);
+  readonly index: number;
+  /** Set right after the construction. */
+  terminal: Terminal | null = null;
+
+  constructor(fs: DevptsFilesystem, index: number, creds: Credentials) {
+    super(fs, S_IFCHR | fs.options.mode, FIRST_INO + index);
+    this.index = index;
+    this.kuid = fs.options.uid ?? creds.fsKUID;
+    this.kgid = fs.options.gid ?? creds.fsKGID;
+  }
+
+  override rdev(): number {
+    return makeDeviceID(linux.UNIX98_PTY_SLAVE_MAJOR, this.index);
+  }
+
+  override linkCount(): number {
+    return this.terminal?.masterOpen === true ? 1 : 0;
+  }
+
+  override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
+    if (this.terminal === null) throw linuxerr.EIO;
+    return this.terminal.replica.open(vd, flags);
+  }
+}
+
+/** ptmx, 5:2: opening it makes a pseudoterminal in the devpts it is on, or else in the one mounted at "pts" beside it. */
+export class PTMXDevice implements Device {
+  static readonly stateType = stateType("devpts.PTMXDevice", []);
+
+  open(vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
+    const mount = devptsOf(vd);
+    const { fs } = mount;
+    if (!(fs instanceof DevptsFilesystem)) throw linuxerr.ENODEV;
+    const terminal = fs.newTerminal(creds);
+    const node = lookupChild(fs.rootDentry(), String(terminal.index));
+    if (node === null) throw linuxerr.ENODEV;
+    return new MasterFileDescription(vd, flags, terminal, new VirtualDentry(mount, node));
+  }
+}
+
+/** The mount of devpts that a ptmx node belongs to. ENODEV. */
+function devptsOf(vd: VirtualDentry): Mount {
+  if (vd.dentry.fs instanceof DevptsFilesystem) return vd.mount;
+  const dir = vd.dentry.parent;
+  const pts = dir === null ? null : lookupChild(dir, "pts");
+  if (pts === null) throw linuxerr.ENODEV;
+  let found: Mount | null = null;
+  for (let m = mountedAt(vd.mount, pts); m !== null; m = mountedAt(m, m.root)) found = m;
+  if (found === null || found.root !== found.fs.root) throw linuxerr.ENODEV;
+  return found;
+}
+
+/** The filesystem type "devpts". Makes ptmx nodes openable. */
+export class DevptsType implements FilesystemType {
+  static readonly stateType = stateType("devpts.Type", [
+    "name",
+    "requiresDevice",
+    "allowUserMount",
+    "allowUserList",
+    "driver",
+  ]);
+  readonly name = "devpts";
+  readonly requiresDevice = false;
+  readonly allowUserMount = true;
+  readonly allowUserList = true;
+  readonly driver: PtyDriver = new PtyDriver();
+
+  constructor(vfs: VirtualFilesystem) {
+    vfs.registerDevice(CHAR_DEVICE, linux.TTYAUX_MAJOR, linux.PTMX_MINOR, new PTMXDevice());
+  }
+
+  getFilesystem(vfs: VirtualFilesystem, creds: Credentials, _source: string, opts: GetFilesystemOptions): Filesystem {
+    return new DevptsFilesystem(vfs, this.driver, parseDevptsOptions(opts.data, creds));
+  }
+}

@@ -9,6 +9,7 @@ export const LIVE_GUEST = String.raw`
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -20,6 +21,7 @@ export const LIVE_GUEST = String.raw`
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <linux/futex.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,6 +93,27 @@ static void c_unix(void) {
   accept(s, NULL, NULL);
   accept(s, NULL, NULL);
 }
+static void c_tty(void) {
+  int zero = 0, one = 1, n;
+  char name[40], buf[8192];
+  setsid();
+  int m = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+  ioctl(m, TIOCSPTLCK, &zero); ioctl(m, TIOCGPTN, &n); ioctl(m, TIOCPKT, &one);
+  snprintf(name, sizeof name, "/dev/pts/%d", n);
+  int s = open(name, O_RDWR);
+  struct winsize w = {24, 80, 0, 0}; ioctl(m, TIOCSWINSZ, &w);
+  fcntl(s, F_SETFL, O_NONBLOCK);
+  memset(buf, 'x', sizeof buf);
+  while (write(s, buf, sizeof buf) > 0);
+  write(m, "a line\npart", 11);
+  int t = open("/dev/tty", O_RDONLY);
+  if (fork() == 0) { read(t, buf, 10); read(t, buf, 10); }
+  int m2 = open("/dev/pts/ptmx", O_RDWR), s2 = ioctl(m2, TIOCSPTLCK, &zero) ? -1 : ioctl(m2, 0x5441, O_RDWR | O_NOCTTY);
+  struct termios raw; tcgetattr(s2, &raw); cfmakeraw(&raw); raw.c_cc[VMIN] = 3; raw.c_cc[VTIME] = 200; tcsetattr(s2, 0, &raw);
+  write(m2, "a", 1);
+  if (fork() == 0) { setpgid(0, 0); read(t, buf, 10); }
+  read(s2, buf, 10);
+}
 static void c_poll(void) { struct pollfd p = {pipes[0], POLLIN, 0}; poll(&p, 1, 1000000); }
 static void c_select(void) { fd_set f; FD_ZERO(&f); FD_SET(pipes[0], &f); struct timeval tv = {1000, 0}; select(pipes[0] + 1, &f, 0, 0, &tv); }
 static void c_memory(void) {
@@ -133,7 +156,7 @@ int main(void) {
   pthread_t t;
   for (long i = 0; i < 5; i++) pthread_create(&t, NULL, thread, (void *)i);
   void (*all[])(void) = {c_read, c_recv, c_vfork, c_wait, c_stop, c_zombie, c_session, c_lock, c_fifo, c_itimer, c_epoll,
-                         c_unix, c_poll, c_select, c_memory};
+                         c_unix, c_tty, c_poll, c_select, c_memory};
   for (unsigned i = 0; i < sizeof all / sizeof *all; i++) child(all[i]);
   usleep(300000);
   write(1, "ready\n", 6);

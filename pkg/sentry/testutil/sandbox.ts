@@ -3,6 +3,7 @@ import { UTS_NS_INIT_INO } from "../../abi/linux/nsfs.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { DevType, registerDevices } from "../fsimpl/dev/index.ts";
+import { DevptsType } from "../fsimpl/devpts/index.ts";
 import { GoferOptions, GoferType } from "../fsimpl/gofer/index.ts";
 import { HostFilesystem } from "../fsimpl/host/index.ts";
 import { OverlayOptions, OverlayType } from "../fsimpl/overlay/index.ts";
@@ -105,6 +106,7 @@ export class TestSandbox {
     vfs.registerFilesystemType(new ProcType(k, { cpuInfo: "", bootID: "00000000-0000-4000-8000-000000000000" }));
     vfs.registerFilesystemType(new SysType({ cpuCount: cpus, totalMemory: MEMORY }));
     vfs.registerFilesystemType(new DevType());
+    vfs.registerFilesystemType(new DevptsType(vfs));
     registerDevices(vfs);
     const { hostDirectory } = opts;
     const options = { flags: 0, data: "mode=755", internalData: null };
@@ -116,10 +118,12 @@ export class TestSandbox {
       ["/proc", "proc"],
       ["/sys", "sysfs"],
       ["/dev", "dev"],
+      ["/dev/pts", "devpts"],
       ["/tmp", ""],
     ] as const) {
-      vfs.mkdirAt(this.creds, this.path(dir), 0o755);
-      if (type !== "") vfs.mountAt(this.creds, type, this.path(dir), type, { flags: 0, data: "", internalData: null });
+      if (type !== "devpts") vfs.mkdirAt(this.creds, this.path(dir), 0o755);
+      const data = type === "devpts" ? "ptmxmode=666" : "";
+      if (type !== "") vfs.mountAt(this.creds, type, this.path(dir), type, { flags: 0, data, internalData: null });
     }
     this.stdout = new CaptureFile(vfs.newAnonVirtualDentry("[capture]"));
     this.stdin = this.stdout;

@@ -171,7 +171,7 @@ export class DevptsDirectory extends KernfsDirectory {
 }
 
 /** A device node. */
-abstract class DevptsNode extends KernfsInode {
+export abstract class DevptsNode extends KernfsInode {
   static override readonly stateType: StateType = stateType("devpts.Node", []);
 
   override blockSize(): number {
@@ -235,12 +235,12 @@ export class PTMXDevice implements Device {
   }
 }
 
-/** The mount of devpts that a ptmx node belongs to. ENODEV. */
+/** The mount of devpts that a ptmx node belongs to. ENOENT, ENODEV. */
 function devptsOf(vd: VirtualDentry): Mount {
   if (vd.dentry.fs instanceof DevptsFilesystem) return vd.mount;
   const dir = vd.dentry.parent;
   const pts = dir === null ? null : lookupChild(dir, "pts");
-  if (pts === null) throw linuxerr.ENODEV;
+  if (pts === null) throw linuxerr.ENOENT;
   let found: Mount | null = null;
   for (let m = mountedAt(vd.mount, pts); m !== null; m = mountedAt(m, m.root)) found = m;
   if (found === null || found.root !== found.fs.root) throw linuxerr.ENODEV;

@@ -92,15 +92,13 @@ export class MasterFileDescription extends TerminalFileDescription {
         terminal.replica.signalForeground(sig);
         return 0;
       }
-      case ioctl.TIOCGPTPEER:
-        return this.openPeer(t, args.i32(2));
       default:
         throw linuxerr.ENOTTY;
     }
   }
 
-  /** TIOCGPTPEER: opens the replica whatever the caller's paths lead to. Returns the descriptor. */
-  openPeer(t: Task, flags: number): number {
+  /** Opens the replica whatever the caller's paths lead to. Returns the descriptor. */
+  override openPeer(t: Task, flags: number): number {
     const { terminal } = this.master;
     const access = ACCESS[flags & O_ACCMODE] ?? 0;
     if (terminal.inode.checkPermissions(t.creds, access) !== 0) throw linuxerr.EACCES;

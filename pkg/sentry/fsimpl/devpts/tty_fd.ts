@@ -68,7 +68,6 @@ export abstract class TerminalFileDescription extends FileDescription {
 
   /** Reads without a look at job control: -EAGAIN when read(2) would wait, be it only for VMIN. */
   readInput(dst: IOSequence): number {
-    if (this.isHungUp) return 0;
     const wanted = dst.numBytes();
     if (wanted === 0) return 0;
     const d = this.end.discipline;
@@ -79,6 +78,7 @@ export abstract class TerminalFileDescription extends FileDescription {
       return enough || !more ? this.take(dst) : -errno.EAGAIN;
     }
     if (this.end.otherClosed) throw linuxerr.EIO;
+    if (this.isHungUp) return 0;
     return this.returnsNothing() ? 0 : -errno.EAGAIN;
   }
 
@@ -301,6 +301,8 @@ export abstract class TerminalFileDescription extends FileDescription {
       case ioctl.TIOCGDEV:
         t.copyOutU32(addr, replica.deviceNumber());
         return 0;
+      case ioctl.TIOCGPTPEER:
+        return this.openPeer(t, args.i32(2));
       case ioctl.TIOCCONS:
         // Messages of the kernel stay where they are.
         throw end === replica ? linuxerr.EPERM : linuxerr.EINVAL;
@@ -314,6 +316,11 @@ export abstract class TerminalFileDescription extends FileDescription {
   /** Requests of one end alone. */
   ownIoctl(_t: Task, _cmd: number, _args: SyscallArguments): number {
     throw linuxerr.ENOTTY;
+  }
+
+  /** TIOCGPTPEER. EIO for replicas. */
+  openPeer(_t: Task, _flags: number): number {
+    throw linuxerr.EIO;
   }
 
   /** TCSETS and its kind; `flush` drops input first. Output is always drained. */

@@ -14,6 +14,14 @@ import { TaskDirectory, taskIno } from "./task_dir.ts";
 /** Offset of the directory of process 0: those before belong to the other entries. */
 const PID_OFFSET = 4096;
 
+/** /proc/tty/drivers. */
+const TTY_DRIVERS = `\
+/dev/tty             /dev/tty        5       0 system:/dev/tty
+/dev/ptmx            /dev/ptmx       5       2 system
+pty_slave            /dev/pts      136 0-1048575 pty:slave
+pty_master           /dev/ptm      128 0-1048575 pty:master
+`;
+
 /** The root of proc: fixed entries, and a directory for every process. */
 export class RootDirectory extends StaticDirectory {
   static override readonly stateType = stateType("proc.RootDirectory", []);
@@ -29,7 +37,12 @@ export class RootDirectory extends StaticDirectory {
     this.add("modules", new StaticFile(fs, ""));
     this.add("diskstats", new StaticFile(fs, ""));
     this.add("kmsg", new StaticFile(fs, "", 0o400));
-    for (const name of ["bus", "driver", "fs", "irq", "tty"]) this.addDir(name);
+    for (const name of ["bus", "driver", "fs", "irq"]) this.addDir(name);
+    const tty = this.addDir("tty");
+    tty.addDir("driver", 0o500);
+    tty.add("drivers", new StaticFile(fs, TTY_DRIVERS));
+    tty.addDir("ldisc");
+    tty.add("ldiscs", new StaticFile(fs, "n_tty       0\n"));
     buildSysctl(fs, this.addDir("sys"));
   }
 

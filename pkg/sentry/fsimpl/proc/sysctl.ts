@@ -1,5 +1,6 @@
 import { CAP_LAST_CAP, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../../abi/linux/capability.ts";
 import { MAX_MAP_COUNT, MMAP_MIN_ADDR } from "../../../abi/linux/mm.ts";
+import { NR_UNIX98_PTY_DEFAULT, NR_UNIX98_PTY_RESERVE } from "../../../abi/linux/tty.ts";
 import { UTS_LEN } from "../../../abi/linux/utsname.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
@@ -19,6 +20,7 @@ import {
 import { NR_OPEN_DEFAULT } from "../../kernel/fd_table.ts";
 import { KERNEL_RELEASE, KERNEL_SYSNAME, KERNEL_VERSION } from "../../kernel/version.ts";
 import { MAY_READ, MAY_WRITE } from "../../vfs/index.ts";
+import { DevptsType } from "../devpts/index.ts";
 import { DynamicBytesInode, type StaticDirectory, StaticFile } from "../kernfs/index.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 
@@ -27,6 +29,7 @@ const MAX_INT64 = "9223372036854775807";
 
 /** Files with constant content, by directory. */
 const CONSTANTS: { readonly [dir: string]: { readonly [name: string]: string } } = {
+  "dev/tty": { ldisc_autoload: "0", legacy_tiocsti: "1" },
   fs: {
     "aio-max-nr": "65536",
     "aio-nr": "0",
@@ -85,6 +88,7 @@ const CONSTANTS: { readonly [dir: string]: { readonly [name: string]: string } }
     version: KERNEL_VERSION,
   },
   "kernel/keys": { maxbytes: "20000", maxkeys: "200", root_maxbytes: "25000000", root_maxkeys: "1000000" },
+  "kernel/pty": { max: String(NR_UNIX98_PTY_DEFAULT), reserve: String(NR_UNIX98_PTY_RESERVE) },
   "kernel/random": {
     entropy_avail: "256",
     poolsize: "256",
@@ -163,6 +167,7 @@ type LiveName =
   | "hostname"
   | "max_user_watches"
   | "mount-max"
+  | "nr"
   | "ns_last_pid"
   | "pid_max"
   | "threads-max"
@@ -175,6 +180,7 @@ const LIVE: readonly (readonly [string, LiveName, number])[] = [
   ["kernel", "pid_max", 0o644],
   ["kernel", "ns_last_pid", 0o444],
   ["kernel", "threads-max", 0o444],
+  ["kernel/pty", "nr", 0o444],
   ["kernel/random", "boot_id", 0o444],
   ["kernel/random", "uuid", 0o444],
   ["fs", "mount-max", 0o644],
@@ -289,6 +295,10 @@ export class LiveSysctl extends DynamicBytesInode {
         return String(k.tasks.maxTasks);
       case "mount-max":
         return String(fs.vfs.mountMax);
+      case "nr": {
+        const devpts = fs.vfs.fsTypes.get("devpts");
+        return String(devpts instanceof DevptsType ? devpts.driver.count : 0);
+      }
       case "max_user_watches":
         return String(fs.vfs.epollAccounting.maxUserWatches);
       case "boot_id":

@@ -162,7 +162,7 @@ export const SYSTEM_FILES: { readonly [name: string]: SystemFileSpec } = {
   cpuinfo: { read: cpuInfo },
   devices: {
     read: () =>
-      "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n",
+      "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n128 ptm\n136 pts\n\nBlock devices:\n",
   },
   filesystems: { read: filesystems },
   loadavg: { read: loadavg },

@@ -1,8 +1,9 @@
 import { SYSFS_MAGIC } from "../../../abi/linux/fs.ts";
+import { PTMX_MINOR, TTY_MINOR, TTYAUX_MAJOR } from "../../../abi/linux/tty.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials, UserNamespace } from "../../kernel/auth/index.ts";
 import type { Filesystem, FilesystemType, GetFilesystemOptions, VirtualFilesystem } from "../../vfs/index.ts";
-import { KernfsFilesystem, StaticDirectory, StaticFile } from "../kernfs/index.ts";
+import { KernfsFilesystem, StaticDirectory, StaticFile, StaticSymlink } from "../kernfs/index.ts";
 
 /** What /sys tells about the machine. */
 export interface SysInfo {
@@ -22,6 +23,7 @@ export class SysFilesystem extends KernfsFilesystem {
     const root = new StaticDirectory(this, 0o555);
     this.setRoot(root);
     this.buildEmpty(root);
+    this.buildTerminals(root);
     this.buildCPUs(root, info.cpuCount);
     this.buildNode(root, info);
     this.buildKernel(root);
@@ -45,6 +47,25 @@ export class SysFilesystem extends KernfsFilesystem {
     root.addDir("fs", 0o755).addDir("cgroup", 0o755);
     root.addDir("module", 0o755);
     root.addDir("power", 0o755);
+  }
+
+  /** /sys/class/tty: the devices that have a fixed number. */
+  buildTerminals(root: StaticDirectory): void {
+    const cls = root.addDir("class").addDir("tty", 0o755);
+    const devices = root.addDir("devices").addDir("virtual").addDir("tty", 0o755);
+    const numbers = root.addDir("dev").addDir("char");
+    for (const [name, minor] of [
+      ["ptmx", PTMX_MINOR],
+      ["tty", TTY_MINOR],
+    ] as const) {
+      const d = devices.addDir(name, 0o755);
+      const number = `${TTYAUX_MAJOR}:${minor}`;
+      this.file(d, "dev", number);
+      this.file(d, "uevent", `MAJOR=${TTYAUX_MAJOR}\nMINOR=${minor}\nDEVNAME=${name}\nDEVMODE=0666`, 0o644);
+      d.add("subsystem", new StaticSymlink(this, "../../../../class/tty"));
+      cls.add(name, new StaticSymlink(this, `../../devices/virtual/tty/${name}`));
+      numbers.add(number, new StaticSymlink(this, `../../devices/virtual/tty/${name}`));
+    }
   }
 
   /** /sys/devices/system/cpu: one package, one thread a core. */

@@ -313,7 +313,8 @@ function* readTerminal(t: Task, file: TerminalFileDescription, dst: IOSequence):
       const n = file.readInput(dst);
       if (n !== -errno.EAGAIN) return n;
       if (why === WAKE_INTERRUPT) {
-        const partial = file.readAvailable(dst);
+        // Without a signal it was only a pause, after which the wait begins anew.
+        const partial = t.hasPendingSignal() ? file.readAvailable(dst) : 0;
         return partial > 0 ? partial : -errno.ERESTARTSYS;
       }
       if (why === WAKE_TIMEOUT) return file.readAvailable(dst);

@@ -43,8 +43,7 @@ export class ControlListener implements FDListener {
     const init = this.kernel.globalInit;
     if (init === null || sig < 1 || sig > SIGNAL_MAX) return;
     const info = SignalInfo.kernel(sig);
-    const group = init.processGroup;
-    if ((byte & GROUP) !== 0 && group !== null) group.sendSignal(info);
+    if ((byte & GROUP) !== 0) (init.tty?.foreground ?? init.processGroup).sendSignal(info);
     else init.sendExternalSignal(info);
   }
 }

@@ -13,7 +13,13 @@ import {
   newUserCredentials,
 } from "../../pkg/sentry/kernel/auth/index.ts";
 import { FutexManager } from "../../pkg/sentry/kernel/futex/index.ts";
-import { type CreateProcessArgs, FDTable, Kernel, UTSNamespace } from "../../pkg/sentry/kernel/index.ts";
+import {
+  type CreateProcessArgs,
+  FDTable,
+  Kernel,
+  type ThreadGroup,
+  UTSNamespace,
+} from "../../pkg/sentry/kernel/index.ts";
 import { newDefaultLimitSet } from "../../pkg/sentry/limits/index.ts";
 import { type Features, featuresFromAuxv } from "../../pkg/sentry/loader/index.ts";
 import { MemoryFile } from "../../pkg/sentry/pgalloc/index.ts";
@@ -29,7 +35,7 @@ import { WatchdogHeartbeat } from "./heartbeat.ts";
 import { SandboxLog } from "./log.ts";
 import { makeMounts, registerFilesystems } from "./mounts.ts";
 import { type BootSpec, FD } from "./spec.ts";
-import { makeStdio } from "./stdio.ts";
+import { giveTerminal, makeStdio } from "./stdio.ts";
 
 /** The command cannot be run; a message for the user and the exit code that says so (127, 126, 128). */
 export class StartError extends Error {
@@ -161,7 +167,8 @@ export class Loader {
     const mounts = makeMounts(kernel, root, Math.floor(this.descriptors / 2), spec.fileAccess);
     const fds = new FDTable();
     const limits = newDefaultLimitSet();
-    for (const [i, file] of makeStdio(kernel, FD.stdio).entries()) {
+    const stdio = makeStdio(kernel, root, mounts, FD.stdio);
+    for (const [i, file] of stdio.entries()) {
       fds.newFDAt(i, file, false);
       file.decRef();
     }
@@ -173,7 +180,7 @@ export class Loader {
       bounding: ALL_CAPS,
       ambient: EMPTY_CAPS,
     });
-    this.createProcess(kernel, {
+    const init = this.createProcess(kernel, {
       filename: spec.argv[0] ?? "",
       file: null,
       argv: spec.argv,
@@ -191,16 +198,18 @@ export class Loader {
       oomScoreAdj: 0,
       pidNamespace: null,
     });
+    giveTerminal(init, stdio);
     new ControlListener(kernel).start();
   }
 
   /** Makes the first process, or says why the command cannot be run. */
-  createProcess(kernel: Kernel, args: CreateProcessArgs): void {
+  createProcess(kernel: Kernel, args: CreateProcessArgs): ThreadGroup {
     this.checkDirectory(kernel, args);
     try {
       const tg = kernel.createProcess(args);
       // A command that happens to be the first process is no init: signals whose default is to kill it do.
       tg.unkillable = false;
+      return tg;
     } catch (e) {
       if (!(e instanceof LinuxError)) throw e;
       const name = quote(args.filename);

@@ -22,7 +22,7 @@ const forwarded: readonly NodeJS.Signals[] = [
 ];
 
 /** Signals that a terminal sends to its whole foreground process group. */
-const fromTerminal: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
+const fromTerminal: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGTSTP", "SIGWINCH"];
 
 /** Takes a control byte. */
 export interface ControlSink {
@@ -30,8 +30,8 @@ export interface ControlSink {
 }
 
 /**
- * From now on the signals of this process go to the command. What a terminal sends to a process group goes to the command's
- * process group: the sandbox is in a session of its own and does not hear it.
+ * From now on the signals of this process go to the command. What a terminal sends to its foreground process group goes to that of
+ * the sandbox: the sandbox is in a session of its own and does not hear it.
  */
 export function forwardSignals(sink: ControlSink): void {
   const terminal = isatty(0);

@@ -77,7 +77,7 @@ export abstract class TTY {
     const leads = tg.isSessionLeader();
     if (leads && tg.processGroup.session === this.session) return;
     if (!leads || tg.tty !== null) throw linuxerr.EPERM;
-    const capable = t.creds.hasCapability(CAP_SYS_ADMIN);
+    const capable = t.creds.capable(CAP_SYS_ADMIN);
     if (this.session !== null) {
       if (arg !== 1 || !capable) throw linuxerr.EPERM;
       clearSessionTTY(this.session);

@@ -174,6 +174,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplDevptsDevpts.DevptsFilesystem,
   fsimplDevptsDevpts.DevptsDirectory,
   fsimplDevptsDevpts.PTMXInode,
+  fsimplDevptsDevpts.HostTerminalInode,
   fsimplDevptsDevpts.ReplicaInode,
   fsimplDevptsDevpts.PTMXDevice,
   fsimplDevptsDevpts.DevptsType,

@@ -1,10 +1,12 @@
 import { direntType } from "../../../abi/linux/dirent.ts";
+import { O_NOCTTY } from "../../../abi/linux/file.ts";
 import { DEVPTS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
 import { makeDeviceID, S_IALLUGO, S_IFCHR } from "../../../abi/linux/stat.ts";
 import * as linux from "../../../abi/linux/tty.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { type StateType, stateType } from "../../../state/index.ts";
-import type { Credentials } from "../../kernel/auth/index.ts";
+import type { Credentials, UserNamespace } from "../../kernel/auth/index.ts";
+import type { TTY } from "../../kernel/tty.ts";
 import {
   CHAR_DEVICE,
   type Dentry,
@@ -71,21 +73,29 @@ export function parseDevptsOptions(data: string, creds: Credentials): DevptsOpti
 
 /** An instance of devpts: its terminals, and the ptmx that makes them. */
 export class DevptsFilesystem extends KernfsFilesystem {
-  static override readonly stateType = stateType("devpts.Filesystem", ["driver", "options", "terminals", "ptmx"]);
+  static override readonly stateType = stateType("devpts.Filesystem", [
+    "driver",
+    "options",
+    "terminals",
+    "hostTerminals",
+    "ptmx",
+  ]);
   override readonly type = "devpts";
   override readonly magic = DEVPTS_SUPER_MAGIC;
   readonly driver: PtyDriver;
   readonly options: DevptsOptions;
   /** By number, as long as either end is open. */
   readonly terminals: Map<number, Terminal> = new Map();
+  /** Terminals of the host that were given a name here, by number. */
+  readonly hostTerminals: Map<number, HostTerminalInode> = new Map();
   readonly ptmx: PTMXInode;
 
-  constructor(vfs: VirtualFilesystem, driver: PtyDriver, options: DevptsOptions) {
+  constructor(vfs: VirtualFilesystem, driver: PtyDriver, options: DevptsOptions, creds: Credentials) {
     super(vfs);
     this.driver = driver;
     this.options = options;
     this.setRoot(new DevptsDirectory(this));
-    this.ptmx = new PTMXInode(this);
+    this.ptmx = new PTMXInode(this, creds);
     this.ptmx.incRef();
   }
 
@@ -104,8 +114,7 @@ export class DevptsFilesystem extends KernfsFilesystem {
     // What is reserved is for the first mount of a machine, which no container has.
     const limit = linux.NR_UNIX98_PTY_DEFAULT - linux.NR_UNIX98_PTY_RESERVE;
     if (this.driver.count >= limit || this.terminals.size >= this.options.max) throw linuxerr.ENOSPC;
-    let index = 0;
-    while (this.terminals.has(index)) index++;
+    const index = this.freeIndex();
     const inode = new ReplicaInode(this, index, creds);
     inode.incRef();
     const terminal = new Terminal(this, index, inode);
@@ -113,6 +122,28 @@ export class DevptsFilesystem extends KernfsFilesystem {
     this.terminals.set(index, terminal);
     this.driver.count++;
     return terminal;
+  }
+
+  freeIndex(): number {
+    let index = 0;
+    while (this.terminals.has(index) || this.hostTerminals.has(index)) index++;
+    return index;
+  }
+
+  /** Gives a terminal of the host the lowest free number, for good. */
+  addHostTerminal(tty: TTY, creds: Credentials): number {
+    const index = this.freeIndex();
+    const inode = new HostTerminalInode(this, index, tty, creds);
+    inode.incRef();
+    this.hostTerminals.set(index, inode);
+    return index;
+  }
+
+  /** The node with a number, or null. */
+  node(index: number): PtsInode | null {
+    const terminal = this.terminals.get(index);
+    if (terminal?.masterOpen === true) return terminal.inode;
+    return this.hostTerminals.get(index) ?? null;
   }
 
   /** The master is closed: the name goes. */
@@ -149,20 +180,18 @@ export class DevptsDirectory extends KernfsDirectory {
   override lookup(_dir: Dentry, name: string): Inode | null {
     if (name === PTMX) return this.devpts.ptmx;
     if (!/^(0|[1-9][0-9]{0,6})$/.test(name)) return null;
-    const terminal = this.devpts.terminals.get(Number(name));
-    return terminal?.masterOpen === true ? terminal.inode : null;
+    return this.devpts.node(Number(name));
   }
 
   override readDir(offset: number, cb: DirentCallback): number {
-    const { ptmx, terminals } = this.devpts;
+    const { ptmx, terminals, hostTerminals } = this.devpts;
     const first = DIR_FIRST_OFFSET + 1;
     if (offset < first && !cb.handle(PTMX, direntType(ptmx.mode()), ptmx.ino, first)) return DIR_FIRST_OFFSET;
-    const indices = [...terminals.keys()].sort((a, b) => a - b);
+    const indices = [...terminals.keys(), ...hostTerminals.keys()].sort((a, b) => a - b);
     let at = Math.max(offset, first);
     for (const i of indices) {
-      const terminal = terminals.get(i);
-      if (first + i < at || terminal?.masterOpen !== true) continue;
-      const { inode } = terminal;
+      const inode = this.devpts.node(i);
+      if (first + i < at || inode === null) continue;
       if (!cb.handle(String(i), direntType(inode.mode()), inode.ino, first + i + 1)) return first + i;
       at = first + i + 1;
     }
@@ -183,8 +212,11 @@ export abstract class DevptsNode extends KernfsInode {
 export class PTMXInode extends DevptsNode {
   static override readonly stateType = stateType("devpts.PTMXInode", []);
 
-  constructor(fs: DevptsFilesystem) {
+  /** Owned by root of the mounter's user namespace. */
+  constructor(fs: DevptsFilesystem, creds: Credentials) {
     super(fs, S_IFCHR | fs.options.ptmxMode, PTMX_INO);
+    this.kuid = creds.userNamespace.mapToKUID(0);
+    this.kgid = creds.userNamespace.mapToKGID(0);
   }
 
   override rdev(): number {
@@ -193,11 +225,9 @@ export class PTMXInode extends DevptsNode {
 }
 
 /** /dev/pts/N. */
-export class ReplicaInode extends DevptsNode {
-  static override readonly stateType = stateType("devpts.ReplicaInode", ["index", "terminal"]);
+export abstract class PtsInode extends DevptsNode {
+  static override readonly stateType: StateType = stateType("devpts.PtsInode", ["index"]);
   readonly index: number;
-  /** Set right after the construction. */
-  terminal: Terminal | null = null;
 
   constructor(fs: DevptsFilesystem, index: number, creds: Credentials) {
     super(fs, S_IFCHR | fs.options.mode, FIRST_INO + index);
@@ -209,6 +239,31 @@ export class ReplicaInode extends DevptsNode {
   override rdev(): number {
     return makeDeviceID(linux.UNIX98_PTY_SLAVE_MAJOR, this.index);
   }
+}
+
+/** The node of a terminal of the host. */
+export class HostTerminalInode extends PtsInode {
+  static override readonly stateType = stateType("devpts.HostTerminalInode", ["tty"]);
+  readonly tty: TTY;
+
+  constructor(fs: DevptsFilesystem, index: number, tty: TTY, creds: Credentials) {
+    super(fs, index, creds);
+    this.tty = tty;
+  }
+
+  override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
+    const file = this.tty.openCurrent(vd, flags);
+    const t = this.fs.vfs.currentTask();
+    if ((flags & O_NOCTTY) === 0 && t !== null) this.tty.opened(t, file.readable);
+    return file;
+  }
+}
+
+/** The node of the replica of a pseudoterminal. */
+export class ReplicaInode extends PtsInode {
+  static override readonly stateType = stateType("devpts.ReplicaInode", ["terminal"]);
+  /** Set right after the construction. */
+  terminal: Terminal | null = null;
 
   override linkCount(): number {
     return this.terminal?.masterOpen === true ? 1 : 0;
@@ -266,7 +321,11 @@ export class DevptsType implements FilesystemType {
     vfs.registerDevice(CHAR_DEVICE, linux.TTYAUX_MAJOR, linux.PTMX_MINOR, new PTMXDevice());
   }
 
+  userNamespace(creds: Credentials): UserNamespace {
+    return creds.userNamespace;
+  }
+
   getFilesystem(vfs: VirtualFilesystem, creds: Credentials, _source: string, opts: GetFilesystemOptions): Filesystem {
-    return new DevptsFilesystem(vfs, this.driver, parseDevptsOptions(opts.data, creds));
+    return new DevptsFilesystem(vfs, this.driver, parseDevptsOptions(opts.data, creds), creds);
   }
 }

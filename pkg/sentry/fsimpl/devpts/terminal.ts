@@ -211,7 +211,7 @@ export abstract class TerminalEnd extends TTY {
 
   /** Checks open(2): EBUSY. */
   checkOpen(t: Task | null): void {
-    if (this.exclusive && t !== null && !t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EBUSY;
+    if (this.exclusive && t !== null && !t.creds.capable(CAP_SYS_ADMIN)) throw linuxerr.EBUSY;
   }
 
   /** A description of it is new. */

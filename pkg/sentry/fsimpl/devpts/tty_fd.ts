@@ -234,7 +234,7 @@ export abstract class TerminalFileDescription extends FileDescription {
       case ioctl.TIOCGLCKTRMIOS:
         return copyOutTermios(t, addr, replica.lockedTermios ?? new Termios(), linux.SizeofTermios);
       case ioctl.TIOCSLCKTRMIOS: {
-        if (!t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
+        if (!t.creds.capable(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
         const locked = new Termios();
         copyInTermios(t, addr, locked, linux.SizeofTermios);
         replica.lockedTermios = locked;
@@ -295,7 +295,7 @@ export abstract class TerminalFileDescription extends FileDescription {
         return 0;
       }
       case ioctl.TIOCVHANGUP:
-        if (!t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
+        if (!t.creds.capable(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
         end.hangup();
         return 0;
       case ioctl.TIOCGDEV:
@@ -389,7 +389,7 @@ export abstract class TerminalFileDescription extends FileDescription {
   /** TIOCSTI: a character as if it had been typed. On one's own terminal, as with dev.tty.legacy_tiocsti, or by root. */
   simulateInput(t: Task, addr: number): number {
     const { end } = this;
-    if (t.threadGroup.tty !== end && !t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
+    if (t.threadGroup.tty !== end && !t.creds.capable(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
     const c = new Uint8Array(1);
     t.copyIn(addr, c, 0, 1);
     end.discipline.receive(c, 0, 1);

@@ -42,10 +42,12 @@ import type { HostInode } from "./inode.ts";
  * nothing of that role.
  */
 export class HostTerminal extends TTY {
-  static override readonly stateType = stateType("host.Terminal", ["hostfs", "rdev", "inodes", "files"]);
+  static override readonly stateType = stateType("host.Terminal", ["hostfs", "rdev", "number", "inodes", "files"]);
   readonly hostfs: HostFilesystem;
   /** The host's device number. */
   readonly rdev: number;
+  /** Its number in the sandbox, as makeDeviceID(). */
+  number: number;
   /** Imported descriptors of it. */
   readonly inodes: Set<HostInode> = new Set();
   /** Open descriptions. */
@@ -55,10 +57,11 @@ export class HostTerminal extends TTY {
     super();
     this.hostfs = fs;
     this.rdev = rdev;
+    this.number = rdev;
   }
 
   override deviceNumber(): number {
-    return this.rdev;
+    return this.number;
   }
 
   override openCurrent(vd: VirtualDentry, flags: number): FileDescription {
@@ -173,7 +176,7 @@ export class HostTTYFileDescription extends HostFileDescription {
         return r !== 0 ? r : thrown(host.ioctl(this.fd, cmd, args.u32(2)));
       }
       case TIOCVHANGUP:
-        if (!t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
+        if (!t.creds.capable(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
         this.terminal.hangup();
         return 0;
       case TIOCGDEV:

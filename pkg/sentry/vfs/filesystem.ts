@@ -50,6 +50,11 @@ export abstract class Filesystem {
   /** Type name as /proc/self/mountinfo shows it, e.g. "tmpfs". */
   abstract readonly type: string;
 
+  /** Whether device nodes cannot be opened whatever the mount's flags say: a user namespace could make any. */
+  refusesDevices(): boolean {
+    return this.userNamespace !== null;
+  }
+
   /** Fills everything but the mount flags. */
   abstract statFS(out: Statfs): void;
 

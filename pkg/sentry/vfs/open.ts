@@ -190,7 +190,7 @@ export function openExisting(
     if ((r.access & MAY_WRITE) !== 0 && inode.fs.readOnly) throw linuxerr.EROFS;
   } else {
     const device = type === S_IFCHR || type === S_IFBLK;
-    if (device && ((mount.flags & MS_NODEV) !== 0 || inode.fs.userNamespace !== null)) throw linuxerr.EACCES;
+    if (device && ((mount.flags & MS_NODEV) !== 0 || inode.fs.refusesDevices())) throw linuxerr.EACCES;
     if (r.exec) throw linuxerr.EACCES;
   }
   if (inode.checkPermissions(creds, r.access) !== 0) throw linuxerr.EACCES;

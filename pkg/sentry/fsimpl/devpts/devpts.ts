@@ -99,6 +99,11 @@ export class DevptsFilesystem extends KernfsFilesystem {
     this.ptmx.incRef();
   }
 
+  /** The nodes are its own. */
+  override refusesDevices(): boolean {
+    return false;
+  }
+
   override mountOptions(): string {
     const { uid, gid, mode, ptmxMode, max } = this.options;
     const parts: string[] = [];

@@ -33,6 +33,7 @@ export function createProcess(k: Kernel, a: CreateProcessArgs): ThreadGroup {
   const cwd = openDirectory(k, a, root);
   const { file, name } = openExecutable(k, a, root, cwd);
   const mm = newMemoryManager(k, a.limits);
+  mm.userNamespace = a.credentials.userNamespace;
   try {
     const program = loadProgram({
       mm,

@@ -57,6 +57,7 @@ export function startExecve(
   const tg = t.threadGroup;
   if (tg.execing !== null) return -errno.EAGAIN;
   const mm = newMemoryManager(k, tg.limits);
+  mm.userNamespace = t.creds.userNamespace;
   const args: LoadArgs = {
     mm,
     vfs: k.vfs,

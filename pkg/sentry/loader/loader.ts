@@ -172,7 +172,7 @@ function findProgram(a: LoadArgs, target: Target): void {
     buf.fill(0);
     const n = readFull(target.file, buf, BINPRM_BUF_SIZE, 0);
     if (n < 0) throw errorOf(n);
-    if (!isReadable(a, target.file)) target.dumpable = false;
+    if (!isReadable(a, target.file)) hide(a, target, target.file);
     const header = parseHeader(buf.subarray(0, SIZEOF_EHDR));
     if (header !== null) {
       target.header = header;
@@ -219,7 +219,7 @@ function openInterpreter(a: LoadArgs, target: Target, p: ProgramHeader): Interpr
   if (name[p.filesz - 1] !== 0) throw linuxerr.ENOEXEC;
   const file = openExec(a, name.toString("latin1", 0, name.indexOf(0)));
   try {
-    if (!isReadable(a, file)) target.dumpable = false;
+    if (!isReadable(a, file)) hide(a, target, file);
     const buf = new Uint8Array(SIZEOF_EHDR);
     const got = readFull(file, buf, SIZEOF_EHDR, 0);
     if (got !== SIZEOF_EHDR) throw got < 0 ? errorOf(got) : linuxerr.EIO;
@@ -232,6 +232,14 @@ function openInterpreter(a: LoadArgs, target: Target, p: ProgramHeader): Interpr
     file.decRef();
     throw e;
   }
+}
+
+/** A file of the program may be executed but not read: nor may the process's memory, by those who could not read the file either. */
+function hide(a: LoadArgs, target: Target, file: FileDescription): void {
+  target.dumpable = false;
+  let ns = a.mm.userNamespace;
+  while (ns !== null && ns.parent !== null && !ns.mapsIDs(file.inode.uid(), file.inode.gid())) ns = ns.parent;
+  a.mm.userNamespace = ns;
 }
 
 /** Privileges that come from the file: its set-ID bits and capabilities. */

@@ -4,6 +4,7 @@ import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import type { IovecArray } from "../../hostsyscall/iovec.ts";
 import { setFields, stateType } from "../../state/index.ts";
+import type { UserNamespace } from "../kernel/auth/index.ts";
 import {
   AccessExec,
   AccessRead,
@@ -98,6 +99,7 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
       "auxv",
       "executable",
       "dumpable",
+      "userNamespace",
       "coredumpFilter",
       "defaultLockMode",
       "totalVM",
@@ -154,6 +156,11 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
   executable: FileDescription | null = null;
   /** PR_SET_DUMPABLE: 0, 1 or 2. */
   dumpable = 1;
+  /**
+   * Who may look into it when it is not dumpable needs CAP_SYS_PTRACE here: where the program was started, or the nearest namespace above whose root could
+   * read it. null: the first one.
+   */
+  userNamespace: UserNamespace | null = null;
   /** Which mappings a core dump would hold: /proc/[pid]/coredump_filter. Survives execve(2). */
   coredumpFilter = 0x33;
   /** Registrations of membarrier(2), MEMBARRIER_CMD bits. */
@@ -278,6 +285,7 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     child.auxv = this.auxv;
     child.setExecutable(this.executable);
     child.dumpable = this.dumpable;
+    child.userNamespace = this.userNamespace;
     child.coredumpFilter = this.coredumpFilter;
     child.membarrier = this.membarrier;
     child.hot = this.hot;

@@ -12,7 +12,11 @@ export const LIVE_GUEST = String.raw`
 #include <sys/ioctl.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -146,6 +150,21 @@ static void c_memory(void) {
   for (;;) pause();
 }
 
+static void c_namespaces(void) {
+  mkdir("/tmp/a", 0755); mkdir("/tmp/b", 0755);
+  unshare(CLONE_NEWNS); mount("x", "/tmp/a", "tmpfs", 0, 0); mount("", "/tmp/a", 0, MS_SHARED, 0);
+  mount("/tmp/a", "/tmp/b", 0, MS_BIND, 0); mount("", "/tmp/b", 0, MS_SLAVE, 0);
+  mkdir("/tmp/a/m", 0755); mount("y", "/tmp/a/m", "tmpfs", 0, 0);
+  int ns = open("/proc/self/ns/uts", O_RDONLY), map = open("/proc/self/uid_map", O_RDWR), dir = open("/tmp/a/m", O_RDONLY);
+  close(open("/tmp/ns", O_CREAT | O_RDWR, 0600)); mount("/proc/self/ns/net", "/tmp/ns", 0, MS_BIND, 0);
+  unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWCGROUP);
+  int um = open("/proc/self/uid_map", O_RDWR); write(um, "0 0 1", 5);
+  semget(1, 2, 0600 | IPC_CREAT); msgget(1, 0600 | IPC_CREAT); mount("z", "/tmp/a", "tmpfs", 0, 0);
+  int own = open("/proc/self/ns/mnt", O_RDONLY); (void)ns; (void)map; (void)dir; (void)own;
+  if (fork() == 0) for (;;) pause();
+  for (;;) pause();
+}
+
 int main(void) {
   struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   sigaction(SIGUSR2, &sa, NULL);
@@ -156,7 +175,7 @@ int main(void) {
   pthread_t t;
   for (long i = 0; i < 5; i++) pthread_create(&t, NULL, thread, (void *)i);
   void (*all[])(void) = {c_read, c_recv, c_vfork, c_wait, c_stop, c_zombie, c_session, c_lock, c_fifo, c_itimer, c_epoll,
-                         c_unix, c_tty, c_poll, c_select, c_memory};
+                         c_unix, c_tty, c_poll, c_select, c_memory, c_namespaces};
   for (unsigned i = 0; i < sizeof all / sizeof *all; i++) child(all[i]);
   usleep(300000);
   write(1, "ready\n", 6);

@@ -159,7 +159,9 @@ export function linkAt(vfs: VirtualFilesystem, creds: Credentials, old: VirtualD
 export function isLocalMountpoint(vfs: VirtualFilesystem, d: Dentry): boolean {
   if (d.mounts === null) return false;
   const ns = vfs.currentTask()?.mountNamespace;
-  return ns === undefined || d.mounts.some((m) => m.ns === ns);
+  if (ns === undefined) return true;
+  for (const m of d.mounts) if (m.ns === ns) return true;
+  return false;
 }
 
 /** The name is gone: what other namespaces have mounted on it goes too. */

@@ -39,7 +39,7 @@ export class Dentry {
   /** Holders: virtual dentries that were incRef'd, mounts, and every child, hashed or not (it needs its way up). */
   refs = 0;
   /** Mounts whose mountpoint this is, in any namespace. */
-  mounts: Mount[] | null = null;
+  mounts: Set<Mount> | null = null;
   /** Reachable from the parent. */
   hashed = false;
   /** The name was removed by unlink(2), rmdir(2) or rename(2): pathnames end in " (deleted)". */

@@ -119,8 +119,8 @@ export class Mount {
     this.mountpoint = mountpoint;
     parent.children.set(mountpoint, this);
     mountpoint.incRef();
-    if (mountpoint.mounts === null) mountpoint.mounts = [this];
-    else mountpoint.mounts.push(this);
+    if (mountpoint.mounts === null) mountpoint.mounts = new Set([this]);
+    else mountpoint.mounts.add(this);
   }
 
   /** Takes it off its place, with what is mounted on it. */
@@ -131,9 +131,8 @@ export class Mount {
     this.parent = null;
     this.mountpoint = null;
     if (point.mounts !== null) {
-      const i = point.mounts.indexOf(this);
-      if (i >= 0) point.mounts.splice(i, 1);
-      if (point.mounts.length === 0) point.mounts = null;
+      point.mounts.delete(this);
+      if (point.mounts.size === 0) point.mounts = null;
     }
     point.decRef();
   }

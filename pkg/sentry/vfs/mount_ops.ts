@@ -19,6 +19,7 @@ import {
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials, UserNamespace } from "../kernel/auth/index.ts";
 import type { Filesystem, GetFilesystemOptions } from "./filesystem.ts";
+import type { Inode } from "./inode.ts";
 import { MOUNT_FLAGS, type Mount } from "./mount.ts";
 import { MountNamespace } from "./mount_namespace.ts";
 import {
@@ -28,7 +29,6 @@ import {
   changePropagation,
   cloneMount,
   copyTree,
-  isMountNamespaceFile,
   isPropagatedBusy,
   mountsOf,
   type Propagated,
@@ -182,6 +182,15 @@ function checkRoom(
   if (all > vfs.mountLimit) throw linuxerr.ENOSPC;
 }
 
+/**
+ * Whether an inode is the file of a mount namespace that may not be mounted in that of `on`: a namespace is pinned by older ones only, or two
+ * could keep each other.
+ */
+function pinsOlder(inode: Inode, on: Mount): boolean {
+  const ns = inode.boundNamespace();
+  return ns instanceof MountNamespace && (on.ns === null || ns.ino <= on.ns.ino);
+}
+
 /** VirtualFilesystem.bindMountAt. */
 export function bindMountAt(
   vfs: VirtualFilesystem,
@@ -196,8 +205,7 @@ export function bindMountAt(
   at.incRef();
   try {
     const ns = src.dentry.inode.boundNamespace();
-    // A namespace may only be pinned by older ones, or two could keep each other.
-    if (ns instanceof MountNamespace && (at.mount.ns === null || ns.ino <= at.mount.ns.ino)) throw linuxerr.EINVAL;
+    if (pinsOlder(src.dentry.inode, at.mount)) throw linuxerr.EINVAL;
     checkTarget(vfs, at.mount);
     const from = src.mount;
     if (from.unbindable) throw linuxerr.EINVAL;
@@ -249,7 +257,7 @@ export function moveMountAt(
     const tree = mountsOf(m);
     if (at.mount.peers !== null && tree.some(isUnbindable)) throw linuxerr.EINVAL;
     if (at.dentry.deleted) throw linuxerr.ENOENT;
-    for (const c of tree) if (isMountNamespaceFile(c.root) && c.root.inode !== m.root.inode) throw linuxerr.ELOOP;
+    for (const c of tree) if (pinsOlder(c.root.inode, at.mount)) throw linuxerr.ELOOP;
     for (let p: Mount | null = at.mount; p !== null; p = p.parent) if (p === m) throw linuxerr.ELOOP;
     m.unlink();
     try {

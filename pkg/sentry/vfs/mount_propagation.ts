@@ -66,17 +66,17 @@ export function cloneMount(vfs: VirtualFilesystem, old: Mount, root: Dentry, how
 
 /**
  * A copy of a mount and all below `root` of it, nowhere yet. EINVAL when the mount cannot be bound, EPERM when that is so for one below that hides
- * something, ENOSPC.
+ * something, ENOSPC. `before` mounts were copied already and count.
  */
-export function copyTree(vfs: VirtualFilesystem, top: Mount, root: Dentry, how: number): Mount {
+export function copyTree(vfs: VirtualFilesystem, top: Mount, root: Dentry, how: number, before = 0): Mount {
   const unbindable = (how & COPY_UNBINDABLE) !== 0;
   if (top.unbindable && !unbindable) throw linuxerr.EINVAL;
   const copy = cloneMount(vfs, top, root, how);
+  // Grows while it is walked.
   const todo: [Mount, Mount][] = [[top, copy]];
-  let count = 1;
+  let count = before + 1;
   try {
-    for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
-      const [from, to] = next;
+    for (const [from, to] of todo) {
       for (const [point, m] of from.children) {
         if (from === top && !root.isAncestorOrSelf(point)) continue;
         if (m.unbindable && !unbindable) {
@@ -177,19 +177,19 @@ export interface Propagated {
 /** Copies of a tree of shared mounts for every mount that receives what is mounted at (dest, point). ENOSPC. */
 export function propagateTree(vfs: VirtualFilesystem, source: Mount, dest: Mount, point: Dentry): Propagated[] {
   const out: Propagated[] = [];
+  const size = mountsOf(source).length;
   const seen = new Set<Mount>([dest]);
   const todo: [PeerGroup, Mount][] = dest.peers === null ? [] : [[dest.peers, source]];
   const give = (m: Mount, from: Mount, how: number): Mount | null => {
     if (seen.has(m)) return null;
     seen.add(m);
     if (m.ns === null || !m.root.isAncestorOrSelf(point)) return null;
-    const tree = copyTree(vfs, from, from.root, how);
+    const tree = copyTree(vfs, from, from.root, how, out.length * size);
     out.push({ tree, parent: m });
     return tree;
   };
   try {
-    for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
-      const [group, from] = next;
+    for (const [group, from] of todo) {
       for (const m of group.members) give(m, from, 0);
       for (const s of group.slaves) {
         if (seen.has(s)) continue;

@@ -106,7 +106,7 @@ export class VirtualFilesystem {
   mountMax = 100000;
   /** Mounts of all namespaces, and the most there may be. */
   mountCount = 0;
-  mountLimit = 200000;
+  mountLimit = 100000;
   lastPeerGroup = 0;
   /** Made at first use. */
   anonFilesystem: AnonFilesystem | null = null;

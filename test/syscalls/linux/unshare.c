@@ -188,6 +188,48 @@ TEST(pid_namespace_of_children_is_unshared_once)
 	ERR(EINVAL, syscall(SYS_clone, CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, 0, 0, 0, 0));
 }
 
+static void put(const char *path, const char *text)
+{
+	int fd = OK(open(path, O_WRONLY));
+	EQ(OK(write(fd, text, strlen(text))), (long)strlen(text));
+	close(fd);
+}
+
+TEST_TIMEOUT(namespaces_end_with_their_tasks, 60)
+{
+	static const char *const kinds[] = {"user", "pid", "uts", "ipc", "net", "mnt", "cgroup", 0};
+	int all = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWCGROUP;
+	int i, tries;
+	OK(unshare(CLONE_NEWUSER));
+	put("/proc/self/uid_map", "0 0 1");
+	put("/proc/self/setgroups", "deny");
+	put("/proc/self/gid_map", "0 0 1");
+	for (i = 0; kinds[i]; i++) {
+		char path[64];
+		snprintf(path, sizeof path, "/proc/sys/user/max_%s_namespaces", kinds[i]);
+		put(path, "2\n");
+	}
+	/* Only two of each may be alive: those of earlier rounds must go. Linux takes a moment for some. */
+	for (i = 0; i < 12; i++) {
+		pid_t pid = OK(fork());
+		if (pid == 0) {
+			for (tries = 0; unshare(all) < 0; tries++) {
+				if (errno != ENOSPC || tries > 2000)
+					FAIL("round %d: errno %d", i, errno);
+				usleep(1000);
+			}
+			pid_t init = OK(fork());
+			if (init == 0)
+				_exit(0);
+			reap(init);
+			/* A descriptor holds one until it is closed at the end. */
+			OK(open("/proc/self/ns/mnt", O_RDONLY));
+			_exit(0);
+		}
+		reap(pid);
+	}
+}
+
 TEST(ipc_objects_are_of_one_namespace)
 {
 	int q = OK(msgget(KEY, IPC_CREAT | 0600));

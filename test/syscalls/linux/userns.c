@@ -702,6 +702,44 @@ TEST(userns_set_user_id_counts_for_mapped_owners_only)
 	EQ(effective_of_id(become_root_inside, 1000), 0);
 }
 
+TEST(userns_unreadable_programs_stay_unreadable)
+{
+	char path[64], buf[16];
+	int i;
+	OK(chmod(".", 0755));
+	copy("/bin/sleep", "secret");
+	OK(chmod("secret", 0711));
+	copy("/bin/sleep", "open");
+	become_root_inside(1000);
+	for (i = 0; i < 2; i++) {
+		int hidden = i == 0, p[2];
+		OK(pipe2(p, O_CLOEXEC));
+		pid_t pid = OK(fork());
+		if (pid == 0) {
+			execl(hidden ? "./secret" : "./open", "sleep", "9", NULL);
+			_exit(9);
+		}
+		close(p[1]);
+		EQ(read(p[0], buf, 1), 0);
+		static const char *const names[] = {"environ", "maps", "mem", "auxv", 0};
+		int k;
+		for (k = 0; names[k]; k++) {
+			snprintf(path, sizeof path, "/proc/%d/%s", pid, names[k]);
+			if (hidden)
+				ERR(EACCES, open(path, O_RDONLY));
+			else
+				close(OK(open(path, O_RDONLY)));
+		}
+		snprintf(path, sizeof path, "/proc/%d/exe", pid);
+		if (hidden)
+			ERR(EACCES, open(path, O_RDONLY));
+		else
+			close(OK(open(path, O_RDONLY)));
+		kill(pid, SIGKILL);
+		waitpid(pid, 0, 0);
+	}
+}
+
 TEST(userns_file_capabilities_belong_to_the_namespace)
 {
 	struct vfs_ns_cap_data v3 = {0};

@@ -1,6 +1,6 @@
-import { CAP_SYS_PTRACE } from "../../../abi/linux/capability.ts";
-import { NO_ID } from "../../kernel/auth/index.ts";
+import { NO_ID, type UserNamespace } from "../../kernel/auth/index.ts";
 import { type Task, TaskExitDead, TaskExitZombie } from "../../kernel/task.ts";
+import { mayAccessTask } from "../../kernel/task_access.ts";
 import type { MemoryManager } from "../../mm/index.ts";
 
 /** Whether the task was reaped: its directory is gone. */
@@ -17,35 +17,24 @@ export function memoryOf(t: Task): MemoryManager | null {
  * Whether `reader` may look into `target` (PTRACE_MODE_READ_FSCREDS of ptrace(2)); the sentry itself (null) may.
  */
 export function mayInspect(reader: Task | null, target: Task): boolean {
-  if (reader === null || reader.threadGroup === target.threadGroup) return true;
-  const c = reader.creds;
-  const o = target.creds;
-  if (c.hasCapabilityIn(CAP_SYS_PTRACE, o.userNamespace)) return true;
-  const same =
-    c.fsKUID === o.effectiveKUID &&
-    c.fsKUID === o.savedKUID &&
-    c.fsKUID === o.realKUID &&
-    c.fsKGID === o.effectiveKGID &&
-    c.fsKGID === o.savedKGID &&
-    c.fsKGID === o.realKGID;
-  const mm = memoryOf(target);
-  if (!same || c.userNamespace !== o.userNamespace) return false;
-  return (mm === null || mm.dumpable === 1) && o.permittedCaps.isSubsetOf(c.permittedCaps);
+  return reader === null || mayAccessTask(reader, target, "filesystem");
 }
 
-/** The id that root of a namespace is, or the first root where it has none. */
-function rootID(kid: number): number {
+/** The id that root of a namespace (null: the first one) is, or the first root where it has none. */
+function rootID(ns: UserNamespace | null, isUID: boolean): number {
+  if (ns === null) return 0;
+  const kid = isUID ? ns.mapToKUID(0) : ns.mapToKGID(0);
   return kid === NO_ID ? 0 : kid;
 }
 
 /** The kernel user id that owns the files of a task: its effective one, or root when it is not dumpable. */
 export function ownerUID(t: Task): number {
   const mm = memoryOf(t);
-  return mm !== null && mm.dumpable !== 1 ? rootID(t.creds.userNamespace.mapToKUID(0)) : t.creds.effectiveKUID;
+  return mm !== null && mm.dumpable !== 1 ? rootID(mm.userNamespace, true) : t.creds.effectiveKUID;
 }
 
 /** The kernel group id that owns the files of a task. */
 export function ownerGID(t: Task): number {
   const mm = memoryOf(t);
-  return mm !== null && mm.dumpable !== 1 ? rootID(t.creds.userNamespace.mapToKGID(0)) : t.creds.effectiveKGID;
+  return mm !== null && mm.dumpable !== 1 ? rootID(mm.userNamespace, false) : t.creds.effectiveKGID;
 }

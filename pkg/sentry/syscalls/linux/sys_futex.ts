@@ -1,4 +1,3 @@
-import { CAP_SYS_PTRACE } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/futex.ts";
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from "../../../abi/linux/time.ts";
@@ -12,6 +11,7 @@ import {
   WAKE_TIMEOUT,
 } from "../../kernel/syscalls.ts";
 import type { SyscallRestartBlock, Task } from "../../kernel/task.ts";
+import { mayAccessTask } from "../../kernel/task_access.ts";
 import { ClockSetWaker, validTimespec } from "./sys_time.ts";
 
 /** When a wait ends: a point of CLOCK_MONOTONIC, or of CLOCK_REALTIME, which may be set meanwhile. */
@@ -269,19 +269,7 @@ export function getRobustList(t: Task, args: SyscallArguments): number {
   const tid = args.i32(0);
   const target = tid === 0 ? t : t.pidNamespace.taskWithID(tid);
   if (target === null) return -errno.ESRCH;
-  const a = t.creds;
-  const b = target.creds;
-  // PTRACE_MODE_READ_REALCREDS.
-  const same =
-    a.realKUID === b.realKUID &&
-    a.realKUID === b.effectiveKUID &&
-    a.realKUID === b.savedKUID &&
-    a.realKGID === b.realKGID &&
-    a.realKGID === b.effectiveKGID &&
-    a.realKGID === b.savedKGID;
-  if (target.threadGroup !== t.threadGroup && !same && !a.hasCapabilityIn(CAP_SYS_PTRACE, b.userNamespace)) {
-    return -errno.EPERM;
-  }
+  if (!mayAccessTask(t, target, "real")) return -errno.EPERM;
   t.copyOutU64(args.u64(2), linux.SIZEOF_ROBUST_LIST_HEAD);
   t.copyOutU64(args.u64(1), target.robustListHead);
   return 0;

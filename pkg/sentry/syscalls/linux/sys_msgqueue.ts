@@ -225,7 +225,7 @@ function set(t: Task, ns: MessageQueueRegistry, id: number, buf: number): number
   const limit = getU64(view, linux.MSG_QBYTES);
   const q = ns.get(id);
   q.checkOwner(t.creds);
-  if (limit > linux.MSGMNB && !t.creds.hasCapabilityIn(CAP_SYS_RESOURCE, ns.userNamespace)) return -errno.EPERM;
+  if (limit > linux.MSGMNB && !t.creds.capable(CAP_SYS_RESOURCE)) return -errno.EPERM;
   setPermissions(t, view, q);
   q.maxBytes = limit;
   q.changeTime = ns.now();

@@ -1,4 +1,3 @@
-import { CAP_SYS_PTRACE } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import {
   PIDFD_SIGNAL_PROCESS_GROUP,
@@ -8,6 +7,7 @@ import {
 import { newPIDFD, PIDFD_NONBLOCK, PIDFD_THREAD, PIDFileDescription } from "../../kernel/pidfd.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import { type Task, TaskExitDead, TaskExitZombie } from "../../kernel/task.ts";
+import { mayAccessTask } from "../../kernel/task_access.ts";
 import { copyInSignalInfo, signalGroup, signalThread } from "./sys_signal.ts";
 
 /** pidfd_open(2). */
@@ -68,17 +68,5 @@ export function pidfdGetfd(t: Task, args: SyscallArguments): number {
 
 /** ptrace access to another task with real credentials (ptrace(2), "Ptrace access mode checking"). */
 export function mayAttach(t: Task, target: Task): boolean {
-  if (t.threadGroup === target.threadGroup) return true;
-  const c = t.creds;
-  const o = target.creds;
-  if (c.hasCapabilityIn(CAP_SYS_PTRACE, o.userNamespace)) return true;
-  const sameIDs =
-    c.realKUID === o.effectiveKUID &&
-    c.realKUID === o.savedKUID &&
-    c.realKUID === o.realKUID &&
-    c.realKGID === o.effectiveKGID &&
-    c.realKGID === o.savedKGID &&
-    c.realKGID === o.realKGID;
-  if (!sameIDs || c.userNamespace !== o.userNamespace) return false;
-  return target.mm.dumpable === 1 && o.permittedCaps.isSubsetOf(c.permittedCaps);
+  return mayAccessTask(t, target, "real");
 }

@@ -230,8 +230,11 @@ function listen(target: Task, p: Ptrace, s: PtraceStop): number {
 
 /** Whether the tracer may see the memory of the program that runs now. */
 function mayAccess(target: Task, p: Ptrace): boolean {
-  if (target.mm.users === 0) return false;
-  return target.mm.dumpable === 1 || p.creds.hasCapabilityIn(CAP_SYS_PTRACE, target.creds.userNamespace);
+  const { mm } = target;
+  if (mm.users === 0) return false;
+  if (mm.dumpable === 1) return true;
+  const owner = mm.userNamespace;
+  return owner === null ? p.creds.capable(CAP_SYS_PTRACE) : p.creds.hasCapabilityIn(CAP_SYS_PTRACE, owner);
 }
 
 /** Stores a 64-bit word for the tracer. */

@@ -23,7 +23,6 @@ import {
 import { newDefaultLimitSet } from "../../pkg/sentry/limits/index.ts";
 import { type Features, featuresFromAuxv } from "../../pkg/sentry/loader/index.ts";
 import { MemoryFile } from "../../pkg/sentry/pgalloc/index.ts";
-import type { Platform } from "../../pkg/sentry/platform/platform.ts";
 import { loadSystrapNative, SystrapPlatform } from "../../pkg/sentry/platform/systrap/index.ts";
 import { Strace } from "../../pkg/sentry/strace/index.ts";
 import { syscallTable } from "../../pkg/sentry/syscalls/linux/table.ts";
@@ -103,7 +102,7 @@ export class Loader {
   /** How many descriptors this process may have. */
   readonly descriptors: number;
   readonly memoryFile: MemoryFile;
-  readonly platform: Platform;
+  readonly platform: SystrapPlatform;
   readonly timekeeper: Timekeeper = new Timekeeper();
   readonly watchdog: Watchdog;
   kernel: Kernel | null = null;
@@ -257,6 +256,8 @@ export class Loader {
   /** Runs the sandbox to its end; answers the first process's wait status. */
   run(): number {
     if (this.kernel === null) throw new Error("boot: not started");
-    return this.kernel.run();
+    const status = this.kernel.run();
+    this.log.debug(`systrap: ${this.platform.statistics()}`);
+    return status;
   }
 }

@@ -75,6 +75,7 @@ const runtimeRules: readonly Rule[] = [
   { nr: nr.SYS_sched_yield, name: "sched_yield", reason: "spinning locks of the runtime" },
   { nr: nr.SYS_nanosleep, name: "nanosleep", reason: "spinning locks of the runtime" },
   { nr: nr.SYS_clock_nanosleep, name: "clock_nanosleep", reason: "timed waits of the runtime" },
+  { nr: nr.SYS_restart_syscall, name: "restart_syscall", reason: "a timed wait goes on after SIGSTOP and SIGCONT" },
   { nr: nr.SYS_clock_gettime, name: "clock_gettime", reason: "where the vDSO cannot answer; the guest's CPU clocks" },
   { nr: nr.SYS_clock_getres, name: "clock_getres", reason: "the guest's clocks" },
   { nr: nr.SYS_gettimeofday, name: "gettimeofday", reason: "where the vDSO cannot answer" },

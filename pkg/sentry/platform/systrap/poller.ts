@@ -13,12 +13,22 @@ const GUEST_ROUNDS = 1000;
 const SPIN_ROUNDS = 2000;
 /** The same at the beginning of a spell, when the guest's core has to wake up. */
 const SPIN_ROUNDS_FIRST = 10_000;
+/**
+ * Rounds that a served request allows to be spent waiting while more threads run than there are cores without ours: about what a notified call
+ * would have cost on top. Calls that come faster than this are served faster on fewer cores.
+ */
+const CREDIT_ROUNDS = 80;
+/** Calls while no core was to spare that took less than so many ms in all are frequent. */
+const FREQUENT_CALLS = 64;
+const FREQUENT_MS = 0.8;
+/** The most that is saved up. */
+const CREDIT_MAX = 2000;
 /** Rounds between two looks at other events. */
 const SPIN_CHUNK = 250;
 /** Requests served before other events are looked at. */
 const SPIN_SERVED = 64;
 /** A spell that served fewer requests than this was not worth it ... */
-const SPIN_WORTH = 8;
+const SPIN_WORTH = 16;
 /** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
 const PENALTY_MIN = 8;
 const PENALTY_MAX = 4096;
@@ -52,8 +62,16 @@ export class LinePoller {
       "status",
       "tired",
       "served",
+      "credit",
+      "crowdedCalls",
+      "crowdedSince",
       "penalty",
       "skip",
+      "spells",
+      "lineCalls",
+      "crowded",
+      "preempted",
+      "silent",
       "ourCPU",
       "otherCPUs",
     ],
@@ -79,10 +97,21 @@ export class LinePoller {
   tired = false;
   /** Requests served in this spell. */
   served = 0;
+  /** Rounds that may be spent while it is crowded. */
+  credit = 0;
+  /** Notified calls while no core was to spare, and since when they are counted (performance.now). */
+  crowdedCalls = 0;
+  crowdedSince = 0;
   penalty = PENALTY_MIN;
   /** Notified calls to be waited for before the next spell. */
   skip = PENALTY_MIN;
 
+  /** Statistics: spells of polling, calls served in them, and how spells ended: no core to spare, ours taken by others, nothing came. */
+  spells = 0;
+  lineCalls = 0;
+  crowded = 0;
+  preempted = 0;
+  silent = 0;
   /** Masks of the CPU that is ours while lines are polled, and of all others. */
   readonly ourCPU: Uint32Array = new Uint32Array(CPU_WORDS);
   readonly otherCPUs: Uint32Array = new Uint32Array(CPU_WORDS);
@@ -96,17 +125,30 @@ export class LinePoller {
 
   /** A thread made a notified call and is about to be answered: perhaps its next ones should come by its line. */
   called(ctx: SystrapContext): void {
-    if (this.on || this.platform.running >= this.cores - 1) return;
+    if (this.on || (this.platform.running >= this.cores - 1 && !this.isFrequent())) return;
     if (this.skip > 0) {
       this.skip--;
       return;
     }
     this.on = true;
+    this.spells++;
     this.served = 0;
+    this.credit = CREDIT_MAX;
     this.takeCore();
     // Before the call is answered: the next one may come before we get to poll.
     Atomics.store(this.status, 0, 1);
     if (!ctx.hot) this.heat(ctx);
+  }
+
+  /** Whether calls that come although no core is to spare come so fast that serving them by line needs fewer cores. */
+  isFrequent(): boolean {
+    this.crowdedCalls++;
+    if (this.crowdedCalls < FREQUENT_CALLS) return false;
+    this.crowdedCalls = 0;
+    const now = performance.now();
+    const took = now - this.crowdedSince;
+    this.crowdedSince = now;
+    return took < FREQUENT_MS;
   }
 
   /**
@@ -153,7 +195,7 @@ export class LinePoller {
 
   /** A thread's request was taken and is not answered yet. */
   waits(ctx: SystrapContext): void {
-    this.waiting.push(ctx);
+    if (!this.waiting.includes(ctx)) this.waiting.push(ctx);
     if (this.platform.running >= this.cores - 1) this.calm();
   }
 
@@ -191,17 +233,18 @@ export class LinePoller {
     this.tired = false;
     for (;;) {
       const n = this.collect();
-      if (n === 0 || platform.running >= this.cores) {
-        // With nobody running no request can come before we wake somebody: the spell goes on after that.
-        this.tired = platform.running > 0;
-        break;
-      }
+      // With nobody running no request can come before we wake somebody: the spell goes on after that.
+      if (n === 0) break;
+      const isCrowded = platform.running >= this.cores;
+      if (isCrowded) left = Math.min(left, this.credit);
       if (handled >= SPIN_SERVED || platform.deferred.length > 0) break;
       const i = native.systrap_spin(this.linesPtr, n, Math.min(left, SPIN_CHUNK), this.requestPtr);
       const ctx = i < 0 ? undefined : this.running[i];
       if (ctx !== undefined) {
         handled++;
         this.served++;
+        if (this.credit < CREDIT_MAX) this.credit += CREDIT_ROUNDS;
+        this.lineCalls++;
         if (!ctx.requested(this.request)) native.systrap_refuse(ctx.lineAddress());
         if (platform.work?.hasWork() === true) break;
         if (!busy) left = SPIN_ROUNDS;
@@ -209,15 +252,20 @@ export class LinePoller {
       }
       if (busy) break;
       if (i === PREEMPTED) {
+        this.preempted++;
         this.tired = true;
         break;
       }
-      left -= SPIN_CHUNK;
+      const rounds = Math.min(left, SPIN_CHUNK);
+      left -= rounds;
+      if (isCrowded) this.credit -= rounds;
       // Other threads, faults and descriptors do not wait for us to get tired.
       const others = platform.pollHost(0);
       handled += others;
       if (others > 0) break;
       if (left <= 0) {
+        if (isCrowded) this.crowded++;
+        else this.silent++;
         this.tired = true;
         break;
       }

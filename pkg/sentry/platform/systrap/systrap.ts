@@ -128,6 +128,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       "slotInit",
       "running",
       "allCPUs",
+      "notifiedCalls",
       "poller",
       "work",
       "sync",
@@ -179,6 +180,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   running = 0;
   /** Mask of the CPUs we were started on. */
   readonly allCPUs: Uint32Array = new Uint32Array(CPU_WORDS);
+  notifiedCalls = 0;
   /** Null: sites are not patched and lines not polled. */
   readonly poller: LinePoller | null;
   work: WorkSource | null = null;
@@ -243,6 +245,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
 
   /** A thread made a notified system call, which is about to be served. */
   called(ctx: SystrapContext): void {
+    this.notifiedCalls++;
     const { poller } = this;
     if (poller === null) return;
     const { subprocess, syscallIP } = ctx;
@@ -547,6 +550,14 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   unwatchFD(fd: number): void {
     if (!this.watches.delete(fd)) return;
     host.epollCtl(this.epfd, EPOLL_CTL_DEL, fd, 0, 0, 0);
+  }
+
+  /** What an engineer wants to know of a sandbox's calls, for the log. */
+  statistics(): string {
+    const p = this.poller;
+    const notified = `${this.notifiedCalls} calls notified`;
+    if (p === null) return notified;
+    return `${notified}, ${p.lineCalls} by line in ${p.spells} spells (${p.silent} ended in silence, ${p.crowded} crowded, ${p.preempted} preempted)`;
   }
 
   warn(message: string): void {

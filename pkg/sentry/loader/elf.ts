@@ -2,6 +2,9 @@ import * as elf from "../../abi/linux/elf.ts";
 import type { FileDescription } from "../vfs/index.ts";
 import { readFull } from "./read.ts";
 
+/** Bytes of a Head: header, program headers, the interpreter's name. */
+const HEAD_SIZE = 2048;
+
 /** The fields of an ELF header that the loader uses. */
 export interface ElfHeader {
   type: number;
@@ -44,14 +47,36 @@ export function parseHeader(buf: Uint8Array): ElfHeader | null {
   };
 }
 
+/** The beginning of a file as read by one call: the header and, nearly always, all that a loader asks for. */
+export class Head {
+  readonly file: FileDescription;
+  readonly bytes: Uint8Array;
+  /** Bytes that were there, or a negative errno. */
+  readonly length: number;
+
+  constructor(file: FileDescription) {
+    this.file = file;
+    this.bytes = new Uint8Array(HEAD_SIZE);
+    this.length = readFull(file, this.bytes, HEAD_SIZE, 0);
+  }
+
+  /** `size` bytes from an offset on, from the head or the file; less at the end of the file; or a negative errno. */
+  read(offset: number, size: number): Uint8Array | number {
+    if (offset + size <= this.length) return this.bytes.subarray(offset, offset + size);
+    const buf = new Uint8Array(size);
+    const n = readFull(this.file, buf, size, offset);
+    return n < 0 ? n : buf.subarray(0, n);
+  }
+}
+
 /** Reads the program headers; null when their description or the file is too short. */
-export function readProgramHeaders(file: FileDescription, h: ElfHeader): ProgramHeader[] | null {
+export function readProgramHeaders(head: Head, h: ElfHeader): ProgramHeader[] | null {
   if (h.phentsize !== elf.SIZEOF_PHDR) return null;
   const size = h.phnum * elf.SIZEOF_PHDR;
   if (size === 0 || size > elf.ELF_MAX_PHDRS_SIZE) return null;
-  const buf = new Uint8Array(size);
-  if (readFull(file, buf, size, h.phoff) !== size) return null;
-  const v = new DataView(buf.buffer);
+  const buf = head.read(h.phoff, size);
+  if (typeof buf === "number" || buf.length !== size) return null;
+  const v = new DataView(buf.buffer, buf.byteOffset, size);
   const out: ProgramHeader[] = [];
   for (let p = 0; p < size; p += elf.SIZEOF_PHDR) {
     out.push({

@@ -34,7 +34,7 @@ import {
   type VirtualDentry,
   type VirtualFilesystem,
 } from "../vfs/index.ts";
-import { type ElfHeader, type ProgramHeader, parseHeader, readProgramHeaders } from "./elf.ts";
+import { type ElfHeader, Head, type ProgramHeader, parseHeader, readProgramHeaders } from "./elf.ts";
 import type { Features } from "./features.ts";
 import {
   NoRandom,
@@ -48,7 +48,6 @@ import {
   TASK_SIZE,
 } from "./layout.ts";
 import { type LoadedElf, mapExecutable, mapInterpreter } from "./load_elf.ts";
-import { readFull } from "./read.ts";
 import { isScript, parseScript } from "./script.ts";
 import { ArgumentBudget, AuxvBuilder, buildStack, STACK_EXPAND, stringBytes } from "./stack.ts";
 
@@ -125,6 +124,13 @@ class HostRandom implements RandomSource {
     this.used += 4;
     return Math.floor((v / 4294967296) * limit);
   }
+
+  /** AT_RANDOM's bytes. */
+  sixteen(): Uint8Array {
+    const words = new Uint32Array(4);
+    for (let i = 0; i < 4; i++) words[i] = this.below(4294967296);
+    return new Uint8Array(words.buffer);
+  }
 }
 
 /** The program that scripts led to. */
@@ -134,6 +140,7 @@ class Target {
   argv: string[];
   dumpable = true;
   header: ElfHeader | null = null;
+  head: Head | null = null;
 
   constructor(file: FileDescription, argv: string[]) {
     this.file = file;
@@ -161,7 +168,6 @@ function isReadable(a: LoadArgs, f: FileDescription): boolean {
 
 /** Follows `#!` lines to an ELF file. */
 function findProgram(a: LoadArgs, target: Target): void {
-  const buf = new Uint8Array(BINPRM_BUF_SIZE);
   let scriptPath = a.filename;
   const budget = new ArgumentBudget(a.limits, a.argv.length, a.envv.length);
   budget.take(a.filename.length);
@@ -169,13 +175,14 @@ function findProgram(a: LoadArgs, target: Target): void {
   for (const s of a.argv) budget.take(s.length);
   for (let depth = 0; ; depth++) {
     if (depth > MAX_SCRIPTS) throw linuxerr.ELOOP;
-    buf.fill(0);
-    const n = readFull(target.file, buf, BINPRM_BUF_SIZE, 0);
-    if (n < 0) throw errorOf(n);
+    const head = new Head(target.file);
+    if (head.length < 0) throw errorOf(head.length);
     if (!isReadable(a, target.file)) hide(a, target, target.file);
+    const buf = head.bytes.subarray(0, BINPRM_BUF_SIZE);
     const header = parseHeader(buf.subarray(0, SIZEOF_EHDR));
     if (header !== null) {
       target.header = header;
+      target.head = head;
       return;
     }
     if (!isScript(buf)) throw linuxerr.ENOEXEC;
@@ -210,22 +217,21 @@ interface Interpreter {
 }
 
 /** Opens the file that PT_INTERP names. */
-function openInterpreter(a: LoadArgs, target: Target, p: ProgramHeader): Interpreter {
+function openInterpreter(a: LoadArgs, target: Target, targetHead: Head, p: ProgramHeader): Interpreter {
   if (p.filesz > ELF_INTERP_MAX || p.filesz < 2) throw linuxerr.ENOEXEC;
-  const name = Buffer.alloc(p.filesz);
   if (p.offset >= 2 ** 63) throw linuxerr.EINVAL;
-  const n = readFull(target.file, name, p.filesz, p.offset);
-  if (n !== p.filesz) throw n < 0 ? errorOf(n) : linuxerr.EIO;
-  if (name[p.filesz - 1] !== 0) throw linuxerr.ENOEXEC;
-  const file = openExec(a, name.toString("latin1", 0, name.indexOf(0)));
+  const bytes = targetHead.read(p.offset, p.filesz);
+  if (typeof bytes === "number") throw errorOf(bytes);
+  if (bytes.length !== p.filesz) throw linuxerr.EIO;
+  if (bytes[p.filesz - 1] !== 0) throw linuxerr.ENOEXEC;
+  const file = openExec(a, Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString("latin1"));
   try {
     if (!isReadable(a, file)) hide(a, target, file);
-    const buf = new Uint8Array(SIZEOF_EHDR);
-    const got = readFull(file, buf, SIZEOF_EHDR, 0);
-    if (got !== SIZEOF_EHDR) throw got < 0 ? errorOf(got) : linuxerr.EIO;
-    const header = parseHeader(buf);
+    const head = new Head(file);
+    if (head.length < SIZEOF_EHDR) throw head.length < 0 ? errorOf(head.length) : linuxerr.EIO;
+    const header = parseHeader(head.bytes.subarray(0, SIZEOF_EHDR));
     if (header === null) throw linuxerr.ELIBBAD;
-    const phdrs = readProgramHeaders(file, header);
+    const phdrs = readProgramHeaders(head, header);
     if (phdrs === null) throw linuxerr.ELIBBAD;
     return { file, header, phdrs };
   } catch (e) {
@@ -295,13 +301,13 @@ export function loadProgram(a: LoadArgs): LoadedProgram {
   let interp: Interpreter | null = null;
   try {
     findProgram(a, target);
-    const header = target.header;
-    if (header === null) throw linuxerr.ENOEXEC;
-    const phdrs = readProgramHeaders(target.file, header);
+    const { header, head } = target;
+    if (header === null || head === null) throw linuxerr.ENOEXEC;
+    const phdrs = readProgramHeaders(head, header);
     if (phdrs === null) throw linuxerr.ENOEXEC;
     for (const p of phdrs) {
       if (p.type !== PT_INTERP) continue;
-      interp = openInterpreter(a, target, p);
+      interp = openInterpreter(a, target, head, p);
       break;
     }
     let execStack = false;
@@ -327,7 +333,8 @@ function build(
   secureExec: boolean,
 ): LoadedProgram {
   const mm = a.mm;
-  const random: RandomSource = a.randomize ? new HostRandom() : new NoRandom();
+  const hostRandom = new HostRandom();
+  const random: RandomSource = a.randomize ? hostRandom : new NoRandom();
   const stackLimit = a.limits.cur(RLIMIT_STACK);
   const layout = newLayout(a.platform, stackLimit, random);
   mm.setLayout(layout);
@@ -358,13 +365,11 @@ function build(
   if (entry >= TASK_SIZE || entry < 0) throw linuxerr.EINVAL;
 
   const aux = baseAuxv(a, main, header, base, creds, secureExec);
-  const randomBytes = new Uint8Array(16);
-  if (host.getrandom(randomBytes) !== 16) throw linuxerr.EIO;
   const image = buildStack(layout.stackTop, random.below(8192), {
     argv: target.argv,
     envv: a.envv,
     filename: a.filename,
-    random: randomBytes,
+    random: hostRandom.sixteen(),
     auxv: aux,
     hwcap2Lo: a.features.hwcap2Lo,
     hwcap2Hi: a.features.hwcap2Hi,

@@ -36,6 +36,8 @@ const COW_PIECE = 64 * 1024;
 const DATA_PIECE = 128 * 1024;
 /** Mappings of the same file below the one that faulted that are mapped along: the text of a library whose data is touched first. */
 const MAP_BELOW = 6;
+/** A new mapping of this size is committed in the host before it is touched. */
+const MAX_COMMIT = 16 * 1024;
 /** A new stack gets so much at its top. */
 const STACK_PIECE = 32 * 1024;
 /** Neighbouring unmapped pmas that a fault maps along, in each direction. */
@@ -61,6 +63,16 @@ export function handleUserFault(mm: MemoryManager, addr: number, access: number)
   const low = vma.mappable !== null && vma.isPrivate ? resolveBelow(mm, vma) : vma.start;
   if (!mapAround(mm, low, vma.end, p)) return FAULT_BUSERR;
   return FAULT_RESOLVED;
+}
+
+/** Gives a small new anonymous mapping its memory and maps it: programs make such mappings to use them, and a fault costs more. */
+export function mapNew(mm: MemoryManager, vma: VMA, addr: number): void {
+  if (mm.hostSpace === null || vma.mappable !== null || (vma.effective & AccessWrite) === 0) return;
+  const { failure } = mm;
+  const p = resolve(mm, vma, addr, AccessWrite);
+  mm.failure = failure;
+  if (p === null || p.mapped) return;
+  if (mapPMA(mm, p, p.end - p.start <= MAX_COMMIT)) mergePMA(mm, p);
 }
 
 /** Finds what is behind the other mappings of a file that end where `vma` starts (an image is mapped from its start on). Returns where they begin. */

@@ -4,7 +4,7 @@ import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { AccessRead, AccessWrite, type MappingIdentity, type MMapOpts } from "../memmap/index.ts";
 import { pageUp, ULONG_SPAN } from "./address.ts";
 import { AnonMappable } from "./anon_mappable.ts";
-import { FAULT_BUSERR, FAULT_RESOLVED, type FaultResult, resolve } from "./faults.ts";
+import { FAULT_BUSERR, FAULT_RESOLVED, type FaultResult, mapNew, resolve } from "./faults.ts";
 import { mapPMA } from "./host_mapping.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isolatePMA, mergePMA, reprotectPMAs, splitPMAAt } from "./pma_ops.ts";
@@ -24,6 +24,9 @@ import {
 
 /** The most memory that populating commits in the host at once; the rest is committed as it is touched. */
 const MAX_PRECOMMIT = 16 * 1024 * 1024;
+/** New anonymous mappings and heaps up to these sizes are mapped before they are touched. */
+const MAX_MAP_NEW = 64 * 1024;
+const MAX_BRK_NEW = 256 * 1024;
 
 /** See MemoryManager.mmap. */
 export function mmap(mm: MemoryManager, opts: MMapOpts, privileged: boolean): number {
@@ -69,6 +72,7 @@ export function mmap(mm: MemoryManager, opts: MMapOpts, privileged: boolean): nu
     insertVMA(mm, v);
     const merged = mergeVMA(mm, v);
     if (opts.precommit || lockMode === LOCK_EAGER) populateVMA(mm, merged, start, end);
+    else if (length <= MAX_MAP_NEW && !opts.growsDown && !opts.noReserve) mapNew(mm, merged, start);
     return start;
   } catch (e) {
     identity?.decRef();
@@ -205,6 +209,7 @@ export function brk(mm: MemoryManager, addr: number, privileged: boolean): numbe
     insertVMA(mm, v);
     const merged = mergeVMA(mm, v);
     if (merged.lockMode === LOCK_EAGER) populateVMA(mm, merged, oldEnd, newEnd);
+    else if (bytes <= MAX_BRK_NEW) mapNew(mm, merged, oldEnd);
   }
   mm.brkEnd = addr;
   return addr;

@@ -68,6 +68,7 @@ export abstract class GoferInode extends Inode {
       "mtimeNsec",
       "controlFD",
       "askedIn",
+      "knownSize",
     ],
   );
   readonly gofer: GoferFilesystem;
@@ -105,6 +106,8 @@ export abstract class GoferInode extends Inode {
   controlFD = -1;
   /** The operation of the vfs in which the host was last asked by name; see tookStat. */
   askedIn = -1;
+  /** The size when the host was asked last; 0: not known. For mappings, whose pages the host checks anyway. */
+  knownSize = 0;
 
   constructor(fs: GoferFilesystem, st: host.HostStat) {
     super(fs, st.ino);
@@ -151,6 +154,7 @@ export abstract class GoferInode extends Inode {
     this.fileMode = st.mode;
     this.kuid = st.uid;
     this.kgid = st.gid;
+    this.knownSize = st.size;
     const fs = this.gofer;
     if (fs.trustFor === 0) return;
     this.statMask = st.mask;
@@ -237,6 +241,7 @@ export abstract class GoferInode extends Inode {
   /** The file was, or may have been, changed through this filesystem. */
   changed(): void {
     this.attributesValid = false;
+    this.knownSize = 0;
     if (this.gofer.statOwner === this) this.gofer.statOwner = null;
   }
 

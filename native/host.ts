@@ -7,6 +7,7 @@ import watchdogSource from "./watchdog.c" with { type: "text" };
 
 /** The compiled functions. Meaning, arguments and results are described at each function in the C files. */
 export const native = loadNative(hostSource + safecopySource + spawnSource + watchdogSource, "host.c", {
+  host_calls: { args: [], returns: "i64_fast" },
   host_sys3: { args: ["i32", "ptr", "ptr", "ptr"], returns: "i64_fast" },
   host_sys6: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i64_fast" },
   safe_install: { args: [], returns: "i64_fast" },

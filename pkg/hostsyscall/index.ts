@@ -21,6 +21,7 @@ export {
   fromUTF8,
   getI64,
   getU64,
+  hostCalls,
   type NativePtr,
   type PathArg,
   path1,

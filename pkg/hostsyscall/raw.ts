@@ -23,6 +23,9 @@ export const sys6: (
   f: NativePtr,
 ) => number = native.host_sys6;
 
+/** How many calls were made by the two so far, for tests that count them. */
+export const hostCalls: () => number = native.host_calls;
+
 const PATH_MAX = 4096;
 const SLOT = PATH_MAX + 64;
 const pathBytes = pinnedBytes(2 * SLOT);

@@ -38,8 +38,9 @@ const DATA_PIECE = 128 * 1024;
 const MAP_BELOW = 6;
 /** A new mapping of this size is committed in the host before it is touched. */
 const MAX_COMMIT = 16 * 1024;
-/** A new stack gets so much at its top. */
+/** A new stack gets so much where it begins, that much of it below. */
 const STACK_PIECE = 32 * 1024;
+const STACK_BELOW = 16 * 1024;
 /** Neighbouring unmapped pmas that a fault maps along, in each direction. */
 const MAP_AROUND = 8;
 /** The stack grows by at least this much when nothing is in the way. */
@@ -188,7 +189,7 @@ function fillAnonymous(
 ): PMA | null {
   const first = vma.growsDown && high === vma.end;
   for (let size = first ? STACK_PIECE : PIECE; ; size = size === PIECE ? SMALL_PIECE : PAGE_SIZE) {
-    const base = addr - (addr % size);
+    const base = first ? pageDown(addr) - STACK_BELOW : addr - (addr % size);
     const lo = high - low <= size ? low : Math.max(low, base);
     const hi = high - low <= size ? high : Math.min(high, base + size);
     let hint = -1;

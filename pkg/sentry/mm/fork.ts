@@ -53,10 +53,14 @@ class ForkRun {
     const readOnly = v.effective & ~AccessWrite;
     const stores = v.isPrivate && (v.effective & AccessWrite) !== 0;
     for (let p = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
-      if (stores && p.start >= v.start) {
-        while (this.at < hot.length && (hot[this.at] ?? 0) + HOT_PIECE <= p.start) this.at++;
+      if (stores) {
+        const from = Math.max(p.start, v.start);
+        while (this.at < hot.length && (hot[this.at] ?? 0) + HOT_PIECE <= from) this.at++;
         const piece = hot[this.at] ?? Number.POSITIVE_INFINITY;
         if (piece < p.end && piece < v.end) {
+          // A pma may reach over the border of two mappings that are alike to the host.
+          splitPMAAt(mm, from);
+          if (p.start < from && p.next !== null) p = p.next;
           if (piece <= p.start) {
             splitPMAAt(mm, Math.min(this.endOfPieces(), p.end, v.end));
             if (this.copy(p, v)) continue;

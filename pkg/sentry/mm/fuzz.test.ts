@@ -65,7 +65,7 @@ function run(seed: number, steps: number): void {
     const at = rnd(PAGES - n);
     const addr = BASE + at * PAGE;
     const range = pages.slice(at, at + n);
-    const op = rnd(14);
+    const op = rnd(15);
     if (op <= 2) {
       const opts = newMMapOpts();
       opts.addr = addr;
@@ -132,6 +132,10 @@ function run(seed: number, steps: number): void {
         mm: child,
         pages: pages.map((p) => (p === null ? null : { ...p, cell: p.isPrivate ? { value: p.cell.value } : p.cell })),
       });
+    } else if (op === 14) {
+      // What exec and fork do beforehand changes nothing that can be seen.
+      if (rnd(2) === 0) mm.prefault();
+      else for (let i = 0; i < 4; i++) mm.hot.note(addr + rnd(n) * PAGE);
     } else if (op === 8 && procs.length > 1 && rnd(3) === 0) {
       mm.decUsers();
       procs.splice(which, 1);

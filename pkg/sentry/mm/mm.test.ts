@@ -130,19 +130,20 @@ test("a large mapping takes few host mappings, two threads may fault together", 
   w.end();
 });
 
+// Larger than what is mapped before it is touched.
 test("a full host drops its mappings and goes on", () => {
   const w = new World();
-  w.fixed(AT, 8 * PAGE);
+  w.fixed(AT, 32 * PAGE);
   const as = w.space();
   guestStore(w.mm, AT, 5);
-  w.fixed(AT + 64 * PAGE, 8 * PAGE);
+  w.fixed(AT + 64 * PAGE, 32 * PAGE);
   as.failMaps = 1;
   expect(guestStore(w.mm, AT + 64 * PAGE, 6)).toBe(0);
   expect(as.pages.has(AT)).toBe(false);
   checkMM(w.mm);
   expect(guestLoad(w.mm, AT)).toBe(5);
   as.failMaps = 9;
-  w.fixed(AT + 128 * PAGE, 8 * PAGE);
+  w.fixed(AT + 128 * PAGE, 32 * PAGE);
   expect(w.mm.handleUserFault(AT + 128 * PAGE, 2)).toBe(FAULT_BUSERR);
   as.failMaps = 0;
   w.end();

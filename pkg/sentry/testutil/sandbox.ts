@@ -121,18 +121,27 @@ export class TestSandbox {
       ["/dev/pts", "devpts"],
       ["/tmp", ""],
     ] as const) {
-      if (type !== "devpts") vfs.mkdirAt(this.creds, this.path(dir), 0o755);
+      if (type !== "devpts") this.mountPoint(dir);
       const data = type === "devpts" ? "ptmxmode=666" : "";
       if (type !== "") vfs.mountAt(this.creds, type, this.path(dir), type, { flags: 0, data, internalData: null });
     }
     this.stdout = new CaptureFile(vfs.newAnonVirtualDentry("[capture]"));
     this.stdin = this.stdout;
     if (hostDirectory === undefined) return;
-    vfs.mkdirAt(this.creds, this.path("/host"), 0o755);
+    this.mountPoint("/host");
     const internalData = this.goferOptions(hostDirectory);
     vfs.mountAt(this.creds, "none", this.path("/host"), "9p", { flags: 0, data: "", internalData });
     const stdio = new HostFilesystem(vfs, this.platform, this.memoryFile.fileIDs);
     this.stdin = stdio.newFD(must(host.openat(AT_FDCWD, "/dev/null", O_RDWR, 0)));
+  }
+
+  /** Makes a directory that may be there already. */
+  mountPoint(path: string): void {
+    try {
+      this.kernel.vfs.mkdirAt(this.creds, this.path(path), 0o755);
+    } catch (e) {
+      if (e !== linuxerr.EEXIST) throw e;
+    }
   }
 
   /** A directory of the host for a gofer mount. */

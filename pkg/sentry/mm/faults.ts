@@ -61,9 +61,11 @@ export function handleUserFault(mm: MemoryManager, addr: number, access: number)
     }
   }
   mm.spuriousAddr = -1;
-  const low = vma.mappable !== null && vma.isPrivate ? resolveBelow(mm, vma) : vma.start;
-  if (!mapAround(mm, low, vma.end, p)) return FAULT_BUSERR;
-  return FAULT_RESOLVED;
+  if (vma.mappable === null || !vma.isPrivate)
+    return mapAround(mm, vma.start, vma.end, p) ? FAULT_RESOLVED : FAULT_BUSERR;
+  const low = resolveBelow(mm, vma);
+  // It may have become one with what was found below.
+  return mapAround(mm, low, vma.end, mm.pmas.find(addr) ?? p) ? FAULT_RESOLVED : FAULT_BUSERR;
 }
 
 /** Gives a small new anonymous mapping its memory and maps it: programs make such mappings to use them, and a fault costs more. */

@@ -42,7 +42,7 @@ function readable(p: PageModel | null): boolean {
 }
 
 test("random histories of several processes agree with a model", () => {
-  for (let seed = 1; seed <= 12; seed++) run(seed, 500);
+  for (let seed = 1; seed <= 16; seed++) run(seed, 500);
 });
 
 function run(seed: number, steps: number): void {

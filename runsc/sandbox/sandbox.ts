@@ -29,8 +29,8 @@ const CRASH_SIZE = 65536;
 
 /**
  * Environment of the sandbox process: nothing of the caller's. The collector and the compiler work on the main thread: no
- * thread starts late, and throughput was measured equal. The optimising compiler waits until code is ten times as hot as by default: most
- * sandboxes are too short to earn back what it costs (half of the time of the first hundred execs). TZ: else the clock looks for a
+ * thread starts late, and throughput was measured equal. The optimising compilers wait until code is ten times as hot as by default: most
+ * sandboxes are too short to earn back what they cost (half of the time of the first hundred execs). TZ: else the clock looks for a
  * file. No rseq: stubs must not inherit one.
  */
 const bootEnvironment: readonly string[] = [
@@ -42,6 +42,8 @@ const bootEnvironment: readonly string[] = [
   "BUN_JSC_thresholdForOptimizeAfterWarmUp=10000",
   "BUN_JSC_thresholdForOptimizeAfterLongWarmUp=10000",
   "BUN_JSC_thresholdForOptimizeSoon=10000",
+  "BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=1000000",
+  "BUN_JSC_thresholdForFTLOptimizeSoon=10000",
   "GLIBC_TUNABLES=glibc.pthread.rseq=0",
 ];
 

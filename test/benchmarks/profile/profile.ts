@@ -39,6 +39,8 @@ const environment: readonly string[] = [
   "BUN_JSC_thresholdForOptimizeAfterWarmUp=10000",
   "BUN_JSC_thresholdForOptimizeAfterLongWarmUp=10000",
   "BUN_JSC_thresholdForOptimizeSoon=10000",
+  "BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=1000000",
+  "BUN_JSC_thresholdForFTLOptimizeSoon=10000",
   "GLIBC_TUNABLES=glibc.pthread.rseq=0",
   `PATH=${process.env["PATH"] ?? ""}`,
 ];

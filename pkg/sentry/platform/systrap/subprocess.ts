@@ -177,8 +177,13 @@ export class Subprocess implements AddressSpace, FDListener {
   run(address: number): number {
     if (this.dead) return -ESRCH;
     const platform = this.platform;
+    // We wait for it: it runs where we are, also while guests are kept off our core.
+    const { sync } = platform;
+    platform.setSync(true);
     platform.send(this.commandLow, this.commandHigh, address);
-    if (!platform.awaitReport(this, this.pid)) {
+    const reported = platform.awaitReport(this, this.pid);
+    platform.setSync(sync);
+    if (!reported) {
       this.died();
       return -ESRCH;
     }

@@ -71,11 +71,6 @@ export class Dentry {
     if (this.refs === 0 && !this.hashed) this.destroy();
   }
 
-  /** Ends an unhashed dentry that nobody took a reference on. */
-  discard(): void {
-    if (this.refs === 0 && !this.hashed) this.destroy();
-  }
-
   /** Whether d is this dentry or below it. */
   isAncestorOrSelf(d: Dentry): boolean {
     for (let p: Dentry | null = d; p !== null; p = p.parent) {

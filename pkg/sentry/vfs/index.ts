@@ -21,7 +21,7 @@ export { MountNamespace } from "./mount_namespace.ts";
 export { OPathFileDescription } from "./opath.ts";
 export { checkAccess } from "./open.ts";
 export * from "./options.ts";
-export { lookupChild, mountedAt } from "./path_walk.ts";
+export { dentryOf, lookupChild, lookupInode, mountedAt } from "./path_walk.ts";
 export { checkModePermissions, MAY_EXEC, MAY_READ, MAY_WRITE } from "./permissions.ts";
 export { finishRename } from "./rename.ts";
 export { MAX_FILE_OFFSET, SeekableFileDescription } from "./seekable.ts";

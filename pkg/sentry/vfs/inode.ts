@@ -122,10 +122,10 @@ export abstract class Inode {
   }
 
   /**
-   * Whether the dentry, found in memory with this inode, still says the truth. Only asked when fs.revalidates. On
-   * false the vfs drops it and looks the name up again.
+   * Whether the name, found in memory with this inode, still leads to it; `dir` is null for a root. Only asked when fs.revalidates, or when something
+   * remembered has turned out to be wrong. On false the vfs drops the dentry and looks the name up again.
    */
-  revalidate(_d: Dentry): boolean {
+  revalidate(_dir: Dentry | null, _name: string): boolean {
     return true;
   }
 

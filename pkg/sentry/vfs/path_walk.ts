@@ -14,6 +14,7 @@ import { stateType } from "../../state/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import type { Task } from "../kernel/task.ts";
 import { Dentry } from "./dentry.ts";
+import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
 import type { PathOperation } from "./options.ts";
 import { MAY_EXEC } from "./permissions.ts";
@@ -34,32 +35,58 @@ export function mountedAt(m: Mount, d: Dentry): Mount | null {
   return d.mounts === null ? null : (m.children.get(d) ?? null);
 }
 
+/** A child in memory that still is what its name says, or null; what is not is dropped. */
+function cachedChild(dir: Dentry, name: string): Dentry | null {
+  const cached = dir.children?.get(name);
+  if (cached === undefined) return null;
+  const fs = dir.fs;
+  // A mountpoint stays where it is whatever happens to the directory below it.
+  if ((!fs.revalidates && !fs.vfs.strict) || cached.mounts !== null || cached.inode.revalidate(dir, name)) {
+    cached.recentlyUsed = true;
+    return cached;
+  }
+  cached.invalidate();
+  return null;
+}
+
+/** Asks the filesystem, unless the name is known to be missing. */
+function askFilesystem(dir: Dentry, name: string): Inode | null {
+  if (name.length > NAME_MAX) throw linuxerr.ENAMETOOLONG;
+  const missingFor = dir.fs.missingFor;
+  if (missingFor === 0) return dir.inode.lookup(dir, name);
+  const vfs = dir.fs.vfs;
+  if (!vfs.strict && vfs.missingNames.has(dir, name, vfs.elapsed())) return null;
+  const inode = dir.inode.lookup(dir, name);
+  if (inode === null) vfs.missingNames.add(dir, name, vfs.elapsed() + missingFor);
+  return inode;
+}
+
 /**
  * The dentry of a name in a directory of a filesystem, from memory or by asking the filesystem; null when the name does not exist. No
- * permissions, no mounts: the vfs and stacked filesystems use it. A file found without `remember` gets a dentry that nothing knows: the
- * caller takes a reference, or drops it with discard(). Directories are always remembered.
+ * permissions, no mounts: the vfs and stacked filesystems use it.
  */
-export function lookupChild(dir: Dentry, name: string, remember = true): Dentry | null {
+export function lookupChild(dir: Dentry, name: string): Dentry | null {
+  const cached = cachedChild(dir, name);
+  if (cached !== null) return cached;
+  const inode = askFilesystem(dir, name);
+  if (inode === null) return null;
+  const d = new Dentry(dir.fs, dir, name, inode);
+  d.hash();
+  return d;
+}
+
+/** As lookupChild, but only the inode: no dentry is made. The caller takes a reference, or takes and drops one when it has no use for it. */
+export function lookupInode(dir: Dentry, name: string): Inode | null {
+  const cached = cachedChild(dir, name);
+  return cached !== null ? cached.inode : askFilesystem(dir, name);
+}
+
+/** The dentry of a name that lookupInode has just answered. */
+export function dentryOf(dir: Dentry, name: string, inode: Inode): Dentry {
   const cached = dir.children?.get(name);
-  const fs = dir.fs;
-  const vfs = fs.vfs;
-  if (cached !== undefined) {
-    // A mountpoint stays where it is whatever happens to the directory below it.
-    if ((!fs.revalidates && !vfs.strict) || cached.mounts !== null || cached.inode.revalidate(cached)) {
-      cached.recentlyUsed = true;
-      return cached;
-    }
-    cached.invalidate();
-  }
-  if (name.length > NAME_MAX) throw linuxerr.ENAMETOOLONG;
-  if (fs.missingFor > 0 && !vfs.strict && vfs.missingNames.has(dir, name, vfs.elapsed())) return null;
-  const inode = dir.inode.lookup(dir, name);
-  if (inode === null) {
-    if (fs.missingFor > 0) vfs.missingNames.add(dir, name, vfs.elapsed() + fs.missingFor);
-    return null;
-  }
-  const d = new Dentry(fs, dir, name, inode);
-  if (remember || inode.isDir()) d.hash();
+  if (cached?.inode === inode) return cached;
+  const d = new Dentry(dir.fs, dir, name, inode);
+  d.hash();
   return d;
 }
 

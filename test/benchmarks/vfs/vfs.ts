@@ -3,7 +3,7 @@
  *
  * The root is put together as `runsc do` does it: a host directory under an overlay in memory. No guest, no confinement.
  */
-import { profile } from "bun:jsc";
+import { heapStats, profile } from "bun:jsc";
 import { parseArgs } from "node:util";
 import { DT_DIR } from "../../../pkg/abi/linux/dirent.ts";
 import { O_CREAT, O_DIRECTORY, O_PATH, O_RDONLY, O_RDWR } from "../../../pkg/abi/linux/file.ts";
@@ -44,7 +44,7 @@ class FixedClock {
 const users = newRootUserNamespace();
 const creds = newRootCredentials(users);
 const memoryFile = new MemoryFile({ name: "bench" });
-const vfs = new VirtualFilesystem(new FixedClock());
+const vfs = new VirtualFilesystem(new FixedClock(), Number(process.env["DENTRIES"] ?? 30000));
 vfs.registerFilesystemType(new TmpfsType(memoryFile, 1 << 30));
 vfs.registerFilesystemType(new OverlayType());
 vfs.registerFilesystemType(new GoferType(memoryFile.fileIDs));
@@ -143,13 +143,20 @@ if (options.walk !== "") {
   }
   for (let i = 0; i < walks; i++) {
     const from = Bun.nanoseconds();
+    const cpu = process.cpuUsage();
     const count = walk(options.walk);
     const took = Bun.nanoseconds() - from;
+    const { user, system } = process.cpuUsage(cpu);
     const memory = process.memoryUsage.rss() / 1e6;
     console.log(
-      `walk ${i}: ${(took / 1e6).toFixed(0)} ms, ${count} entries, ${(took / count).toFixed(0)} ns each; ${memory.toFixed(0)} MB, ${vfs.dentryCache.count} dentries`,
+      `walk ${i}: ${(took / 1e6).toFixed(0)} ms, ${count} entries, ${(took / count).toFixed(0)} ns each (CPU ${(user / 1e3).toFixed(0)} + ${(system / 1e3).toFixed(0)} ms); ${memory.toFixed(0)} MB, ${vfs.dentryCache.count} dentries`,
     );
   }
+  Bun.gc(true);
+  const { heapSize, objectCount, objectTypeCounts } = heapStats();
+  console.log(`after collection: ${(heapSize / 1e6).toFixed(0)} MB, ${objectCount} objects`);
+  const types = Object.entries(objectTypeCounts).sort(([, a], [, b]) => b - a);
+  for (const [name, n] of types.slice(0, 12)) console.log(`${String(n).padStart(9)} ${name}`);
   process.exit(0);
 }
 

@@ -25,17 +25,24 @@ import { GoferDirectoryDescription } from "./directory_fd.ts";
 import { check, GoferInode } from "./inode.ts";
 import { GoferRegularFile } from "./regular_file.ts";
 
-const OPEN_DIRECTORY = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+const OPEN_DIRECTORY = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-/** A directory. Its descriptor is opened when a child is needed, and may be closed again by the descriptor cache. */
+/**
+ * A directory. Its descriptor is opened when a child is needed, and may be closed again by the descriptor cache. One open description at a time
+ * reads entries through it.
+ */
 export class GoferDirectory extends GoferInode implements CachedDescriptor {
   static override readonly stateType = stateType(
     "gofer.Directory",
     ["pinned"],
-    ["fd", "cachePrev", "cacheNext", "cached"],
+    ["fd", "readable", "lent", "cachePrev", "cacheNext", "cached"],
   );
-  /** O_PATH; -1: not open. */
+  /** -1: not open. */
   fd = -1;
+  /** Entries can be read through the descriptor; otherwise it is O_PATH. */
+  readable = false;
+  /** A description reads through it, and it must stay open. */
+  lent = false;
   /** Not to be closed: the root, and removed directories that somebody still holds. */
   pinned = false;
   cachePrev: CachedDescriptor | null = null;
@@ -56,8 +63,37 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
       const r = this.reopen();
       if (r < 0) return r;
     }
-    if (!this.pinned) this.gofer.descriptors.use(this);
+    if (!this.pinned && !this.lent) this.gofer.descriptors.use(this);
     return this.fd;
+  }
+
+  /** Opens this directory below an open one, for reading if the host allows that: a descriptor, or a negative errno. */
+  openBelow(parentFD: number): number {
+    const fs = this.gofer;
+    let fd = fs.openat(parentFD, this.name, OPEN_DIRECTORY | O_RDONLY, 0);
+    this.readable = fd >= 0;
+    if (fd === -errno.EACCES) fd = fs.openat(parentFD, this.name, OPEN_DIRECTORY | O_PATH, 0);
+    return fd;
+  }
+
+  /** A descriptor to read entries with, at any position; a negative errno. Give it back with takeBack. */
+  lend(): number {
+    if (this.lent) return this.openForReading();
+    const fd = this.directoryFD();
+    if (fd < 0 || !this.readable) return this.openForReading();
+    this.lent = true;
+    this.gofer.descriptors.remove(this);
+    return fd;
+  }
+
+  /** Undoes lend. */
+  takeBack(fd: number): void {
+    if (fd !== this.fd) {
+      host.close(fd);
+      return;
+    }
+    this.lent = false;
+    if (!this.pinned) this.gofer.descriptors.use(this);
   }
 
   /** Opens it by name from the nearest ancestor that is open. Not recursive: a guest decides how deep the tree is. */
@@ -66,15 +102,15 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
     let d: GoferInode = this as GoferInode;
     while (d instanceof GoferDirectory && d.fd < 0) {
       chain.push(d);
-      if (d.location === null) return -errno.ESTALE;
-      d = d.location.parent;
+      if (d.parent === null) return -errno.ESTALE;
+      d = d.parent;
     }
     if (!(d instanceof GoferDirectory)) return -errno.ENOTDIR;
     let parentFD = d.fd;
     for (let i = chain.length - 1; i >= 0; i--) {
       const c = chain[i];
-      if (c === undefined || c.location === null) return -errno.ESTALE;
-      const fd = this.gofer.openat(parentFD, c.location.name, OPEN_DIRECTORY, 0);
+      if (c === undefined || c.parent === null) return -errno.ESTALE;
+      const fd = c.openBelow(parentFD);
       if (fd < 0) return fd;
       const st = this.gofer.hostStat;
       this.gofer.statOwner = null;
@@ -106,7 +142,7 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
     const fs = this.gofer;
     fs.descriptors.remove(this);
     const fd = other.directoryFD();
-    if (!this.pinned) fs.descriptors.use(this);
+    if (!this.pinned && !this.lent) fs.descriptors.use(this);
     check(fd);
     return fd;
   }
@@ -197,12 +233,12 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
   override link(_dir: Dentry, name: string, target: Inode, _creds: Credentials): Inode {
     if (!(target instanceof GoferInode) || target.gofer !== this.gofer) throw linuxerr.EXDEV;
     const dirFD = this.needFD(name);
-    const at = target.location;
+    const at = target.parent;
     if (at === null) {
       // An O_TMPFILE file.
       check(host.linkat(target.anyFD(), "", dirFD, name, AT_EMPTY_PATH));
     } else {
-      check(host.linkat(this.otherFD(at.parent), at.name, dirFD, name, 0));
+      check(host.linkat(this.otherFD(at), target.name, dirFD, name, 0));
     }
     target.changed();
     this.changed();

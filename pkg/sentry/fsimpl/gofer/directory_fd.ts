@@ -44,9 +44,11 @@ export class GoferDirectoryDescription extends FileDescription {
     if (!place.hashed && place.deleted) throw linuxerr.ENOENT;
     if (this.atEnd) return;
     if (this.fd < 0) {
-      const fd = this.directory.openForReading();
+      const fd = this.directory.lend();
       check(fd);
       this.fd = fd;
+      // Another description may have read through it.
+      check(host.lseek(fd, 0, SEEK_SET));
     }
     for (;;) {
       const d = this.next();
@@ -170,7 +172,7 @@ export class GoferDirectoryDescription extends FileDescription {
 
   override release(): void {
     this.dropBuffer();
-    if (this.fd >= 0) host.close(this.fd);
+    if (this.fd >= 0) this.directory.takeBack(this.fd);
     this.fd = -1;
     super.release();
   }

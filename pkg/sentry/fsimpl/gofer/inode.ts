@@ -49,7 +49,7 @@ export class GoferLocation {
 export abstract class GoferInode extends Inode {
   static override readonly stateType: StateType = stateType(
     "gofer.Inode",
-    ["gofer", "hostDev", "inoLow", "inoHigh", "location", "otherNames", "fileMode", "kuid", "kgid", "device"],
+    ["gofer", "hostDev", "inoLow", "inoHigh", "parent", "name", "otherNames", "fileMode", "kuid", "kgid", "device"],
     [
       "attributesValid",
       "askedAt",
@@ -76,8 +76,10 @@ export abstract class GoferInode extends Inode {
   readonly hostDev: number;
   readonly inoLow: number;
   readonly inoHigh: number;
-  /** Where it was seen last; null for the root and for files without a name. */
-  location: GoferLocation | null = null;
+  /** The directory where it was seen last; null for the root and for files without a name. */
+  parent: GoferInode | null = null;
+  /** Its name there. */
+  name = "";
   /** Further hard links that were seen. */
   otherNames: GoferLocation[] | null = null;
   /** As last seen, like the three below. */
@@ -263,11 +265,10 @@ export abstract class GoferInode extends Inode {
     let r: number;
     if (fd >= 0) r = host.fstat(fd, st);
     else {
-      const at = this.location;
-      if (at === null) return -errno.ESTALE;
-      const dirFD = at.parent.directoryFD();
+      if (this.parent === null) return -errno.ESTALE;
+      const dirFD = this.parent.directoryFD();
       if (dirFD < 0) return dirFD;
-      r = host.fstatat(dirFD, at.name, st, AT_SYMLINK_NOFOLLOW);
+      r = host.fstatat(dirFD, this.name, st, AT_SYMLINK_NOFOLLOW);
       if (r >= 0 && !this.matches(st)) return -errno.ESTALE;
     }
     if (r >= 0) this.seen(st);
@@ -288,18 +289,17 @@ export abstract class GoferInode extends Inode {
     fillStatx(out, fs.hostStat, fs.deviceOf(this.hostDev));
   }
 
-  override revalidate(d: Dentry): boolean {
-    const dir = d.parent?.inode;
+  override revalidate(place: Dentry | null, name: string): boolean {
+    const dir = place?.inode;
     if (!(dir instanceof GoferInode)) return true;
-    const at = this.location;
-    if (this.isFresh() && at !== null && at.parent === dir && at.name === d.name) return true;
+    if (this.isFresh() && this.parent === dir && this.name === name) return true;
     const st = this.gofer.hostStat;
     this.gofer.statOwner = null;
     const dirFD = dir.directoryFD();
-    if (dirFD < 0 || host.fstatat(dirFD, d.name, st, AT_SYMLINK_NOFOLLOW) < 0 || !this.matches(st)) return false;
+    if (dirFD < 0 || host.fstatat(dirFD, name, st, AT_SYMLINK_NOFOLLOW) < 0 || !this.matches(st)) return false;
     this.seen(st);
     this.tookStat();
-    this.setLocation(dir, d.name);
+    this.setLocation(dir, name);
     return true;
   }
 
@@ -309,30 +309,34 @@ export abstract class GoferInode extends Inode {
   }
 
   override linkRefused(): boolean {
-    return this.location === null && this.linkCount() === 0;
+    return this.parent === null && this.linkCount() === 0;
   }
 
   // ---- names
 
   /** The file was seen under this name. */
   setLocation(parent: GoferInode, name: string): void {
-    const at = this.location;
-    if (at !== null) {
-      if (at.parent === parent && at.name === name) return;
+    const old = this.parent;
+    if (old !== null) {
+      if (old === parent && this.name === name) return;
       if (this.isDir()) this.otherNames = null;
       else {
         this.otherNames = this.otherNames?.filter((l) => l.parent !== parent || l.name !== name) ?? [];
-        if (this.otherNames.length < MAX_OTHER_NAMES) this.otherNames.push(at);
+        if (this.otherNames.length < MAX_OTHER_NAMES) this.otherNames.push(new GoferLocation(old, this.name));
       }
     }
-    this.location = new GoferLocation(parent, name);
+    this.parent = parent;
+    this.name = name;
   }
 
   /** The name is gone. */
   dropLocation(parent: GoferInode, name: string): void {
     const others = this.otherNames?.filter((l) => l.parent !== parent || l.name !== name) ?? null;
-    const at = this.location;
-    if (at !== null && at.parent === parent && at.name === name) this.location = others?.pop() ?? null;
+    if (this.parent === parent && this.name === name) {
+      const next = others?.pop();
+      this.parent = next?.parent ?? null;
+      this.name = next?.name ?? "";
+    }
     this.otherNames = others !== null && others.length > 0 ? others : null;
     this.changed();
   }
@@ -346,11 +350,10 @@ export abstract class GoferInode extends Inode {
 
   /** Opens the file anew by its name: a descriptor, or a negative errno. ESTALE when another file has taken the name. */
   openLocation(flags: number): number {
-    const at = this.location;
-    if (at === null) return -errno.ENOENT;
-    const dirFD = at.parent.directoryFD();
+    if (this.parent === null) return -errno.ENOENT;
+    const dirFD = this.parent.directoryFD();
     if (dirFD < 0) return dirFD;
-    const fd = this.gofer.openat(dirFD, at.name, flags | O_NOFOLLOW | O_CLOEXEC, 0);
+    const fd = this.gofer.openat(dirFD, this.name, flags | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0) return fd;
     const st = this.gofer.hostStat;
     this.gofer.statOwner = null;
@@ -391,8 +394,7 @@ export abstract class GoferInode extends Inode {
       check(host.fchownat(fd, "", uid, gid, AT_EMPTY_PATH));
       return;
     }
-    const at = this.needLocation();
-    check(host.fchownat(this.needParentFD(at), at.name, uid, gid, AT_SYMLINK_NOFOLLOW));
+    check(host.fchownat(this.needParentFD(), this.name, uid, gid, AT_SYMLINK_NOFOLLOW));
   }
 
   changeTimes(opts: SetStatOptions): void {
@@ -405,31 +407,24 @@ export abstract class GoferInode extends Inode {
       check(host.utimensat(fd, "", opts.atimeSec, aNsec, opts.mtimeSec, mNsec, AT_EMPTY_PATH));
       return;
     }
-    const at = this.needLocation();
-    const dirFD = this.needParentFD(at);
-    check(host.utimensat(dirFD, at.name, opts.atimeSec, aNsec, opts.mtimeSec, mNsec, AT_SYMLINK_NOFOLLOW));
+    const dirFD = this.needParentFD();
+    check(host.utimensat(dirFD, this.name, opts.atimeSec, aNsec, opts.mtimeSec, mNsec, AT_SYMLINK_NOFOLLOW));
   }
 
   changeMode(mode: number): void {
     const any = this.anyFD();
     let r: number;
     if (any >= 0) r = host.fchmodat2(any, "", mode, AT_EMPTY_PATH);
-    else {
-      const at = this.needLocation();
-      r = host.fchmodat2(this.needParentFD(at), at.name, mode, AT_SYMLINK_NOFOLLOW);
-    }
+    else r = host.fchmodat2(this.needParentFD(), this.name, mode, AT_SYMLINK_NOFOLLOW);
     // Hosts before Linux 6.6 only change the mode of what is open.
     if (r === -errno.ENOSYS) r = this.withDescriptor((fd) => host.fchmod(fd, mode));
     check(r);
   }
 
-  needLocation(): GoferLocation {
-    if (this.location === null) throw linuxerr.ENOENT;
-    return this.location;
-  }
-
-  needParentFD(at: GoferLocation): number {
-    const fd = at.parent.directoryFD();
+  /** A descriptor of the directory where the file was seen last; ENOENT for a file without a name. */
+  needParentFD(): number {
+    if (this.parent === null) throw linuxerr.ENOENT;
+    const fd = this.parent.directoryFD();
     if (fd < 0) throw linuxerr.fromErrno(-fd);
     return fd;
   }

@@ -33,7 +33,7 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
   cacheNext: CachedDescriptor | null = null;
   cached = false;
   /** For truncation. */
-  readonly mappings: MappingSet = new MappingSet();
+  mappings: MappingSet | null = null;
   /** An O_TMPFILE file that linkat(2) may name. */
   linkable = false;
 
@@ -99,14 +99,14 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
     if (h === this.writeHandle) {
       if (h.users === 0) this.writeHandle = null;
     } else if (h === this.readHandle && h.users === 1) {
-      if (this.location === null) this.closeCached();
+      if (this.parent === null) this.closeCached();
       else this.gofer.descriptors.use(this);
     }
   }
 
   /** The name is gone: nothing may keep the data alive but those who have the file open. */
   unlinked(): void {
-    if (this.location === null && this.cached) {
+    if (this.parent === null && this.cached) {
       this.gofer.descriptors.remove(this);
       this.closeCached();
     }
@@ -157,7 +157,7 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
   }
 
   override isBeingStored(): boolean {
-    return this.mappings.writableBytes > 0;
+    return this.mappings !== null && this.mappings.writableBytes > 0;
   }
 
   // ---- size
@@ -171,7 +171,7 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
   }
 
   override truncate(size: number): void {
-    const old = this.mappings.isEmpty() ? 0 : this.size();
+    const old = this.mappings === null || this.mappings.isEmpty() ? 0 : this.size();
     const h = this.getHandle(true);
     try {
       check(host.ftruncate(h.fd, size));
@@ -182,7 +182,7 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
     if (size < old) {
       const from = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
       const to = Math.ceil(old / PAGE_SIZE) * PAGE_SIZE;
-      if (from < to) this.mappings.invalidate(from, to, true);
+      if (from < to) this.mappings?.invalidate(from, to, true);
     }
   }
 
@@ -193,12 +193,13 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
   // ---- memmap.Mappable
 
   addMapping(ms: MappingSpace, start: number, end: number, offset: number, writable: boolean): void {
+    this.mappings ??= new MappingSet();
     this.mappings.addMapping(ms, start, end, offset, writable);
   }
 
   removeMapping(ms: MappingSpace, start: number, end: number, offset: number, writable: boolean): void {
     if (writable) this.changed();
-    this.mappings.removeMapping(ms, start, end, offset, writable);
+    this.mappings?.removeMapping(ms, start, end, offset, writable);
   }
 
   translate(start: number, end: number, optionalEnd: number, access: number): Translation[] {

@@ -14,8 +14,7 @@ export class GoferSymlink extends GoferInode {
     let r: string | number;
     if (this.controlFD >= 0) r = host.readlinkat(this.controlFD, "");
     else {
-      const at = this.needLocation();
-      r = host.readlinkat(this.needParentFD(at), at.name);
+      r = host.readlinkat(this.needParentFD(), this.name);
     }
     if (typeof r === "number") throw linuxerr.fromErrno(-r);
     this.accessed();

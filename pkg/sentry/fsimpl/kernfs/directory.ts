@@ -82,7 +82,7 @@ export class KernfsDirectoryFileDescription extends DirectoryFileDescription {
 
   override iterDirents(cb: DirentCallback): void {
     // What the directory was about is gone.
-    if (!this.inode.revalidate(this.vd.dentry)) throw linuxerr.ENOENT;
+    if (!this.inode.revalidate(this.vd.dentry.parent, this.vd.dentry.name)) throw linuxerr.ENOENT;
     super.iterDirents(cb);
   }
 

@@ -6,15 +6,17 @@ import type { Credentials } from "../../kernel/auth/index.ts";
 import {
   Dentry,
   type DirentCallback,
+  dentryOf,
   type FileDescription,
   finishRename,
   type Inode,
   lookupChild,
+  lookupInode,
   type Statx,
   type VirtualDentry,
 } from "../../vfs/index.ts";
 import { OverlayDirectoryDescription } from "./directory_fd.ts";
-import { isDirectory, isWhiteout, OPAQUE_XATTR, OverlayInode } from "./inode.ts";
+import { isDirectory, isWhiteout, isWhiteoutInode, OPAQUE_XATTR, OverlayInode } from "./inode.ts";
 import type { OverlayFilesystem } from "./overlay.ts";
 
 /** A directory: of one layer, or merged from several. */
@@ -29,11 +31,12 @@ export class OverlayDirectory extends OverlayInode {
     for (let i = 1; i < lowers.length; i++) lowers[i]?.incRef();
   }
 
-  override revalidate(d: Dentry): boolean {
-    if (!super.revalidate(d)) return false;
+  override revalidate(dir: Dentry | null, name: string): boolean {
+    if (!super.revalidate(dir, name)) return false;
     for (let i = 1; i < this.lowers.length; i++) {
       const l = this.lowers[i];
-      if (l !== undefined && !this.showsStill(l)) return false;
+      if (l === undefined || (!l.fs.revalidates && !this.fs.vfs.strict)) continue;
+      if (l.deleted || !l.inode.revalidate(l.parent, l.name)) return false;
     }
     return true;
   }
@@ -79,13 +82,15 @@ export class OverlayDirectory extends OverlayInode {
     for (let i = 0; i < this.lowers.length; i++) {
       const l = this.lowers[i];
       if (l === undefined) continue;
-      const c = lookupChild(l, name, false);
-      if (c === null) continue;
-      if (!isDirectory(c)) {
-        if (upper === null && lowers.length === 0 && !isWhiteout(c)) return o.lowerFile(c);
-        c.discard();
+      const inode = lookupInode(l, name);
+      if (inode === null) continue;
+      if (!inode.isDir()) {
+        if (upper === null && lowers.length === 0 && !isWhiteoutInode(inode)) return o.lowerFile(l, name, inode);
+        inode.incRef();
+        inode.decRef();
         break;
       }
+      const c = dentryOf(l, name, inode);
       lowers.push(c);
       if (i + 1 < this.lowers.length && this.isOpaque(c)) break;
     }

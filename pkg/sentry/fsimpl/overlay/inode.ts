@@ -30,7 +30,12 @@ export const INO_XATTR = "trusted.overlay.ino";
 
 /** Whether a dentry of a layer stands for a removed name: a character device 0:0. */
 export function isWhiteout(d: Dentry): boolean {
-  return (d.inode.mode() & S_IFMT) === S_IFCHR && d.inode.rdev() === 0;
+  return isWhiteoutInode(d.inode);
+}
+
+/** See isWhiteout. */
+export function isWhiteoutInode(inode: Inode): boolean {
+  return (inode.mode() & S_IFMT) === S_IFCHR && inode.rdev() === 0;
 }
 
 /** Whether a dentry of a layer is a directory. */
@@ -44,6 +49,8 @@ export abstract class OverlayInode extends Inode {
     "overlay",
     "upper",
     "lower",
+    "lowerInode",
+    "lowerDir",
     "parent",
     "name",
     "unlinked",
@@ -51,10 +58,11 @@ export abstract class OverlayInode extends Inode {
   readonly overlay: OverlayFilesystem;
   /** In the upper layer; null until copied up. */
   upper: Dentry | null;
-  /**
-   * In the topmost lower layer that shows; null when there is none, or once a file is copied up. Files have dentries there that nothing else
-   * knows: the overlay's own is found first.
-   */
+  /** What shows of the lower layers, in the topmost that has it; null when there is none, or once a file is copied up. */
+  lowerInode: Inode | null;
+  /** The directory of that file in its layer. null for directories, which have their own dentry. */
+  lowerDir: Dentry | null;
+  /** Its dentry. Of a file it is made when it is opened or copied up, and nothing else knows it: the overlay's own is found first. */
   lower: Dentry | null;
   /** The directory and name by which it was found: where it is to be copied up. Stale for files in the upper layer. */
   parent: OverlayInode | null = null;
@@ -62,19 +70,54 @@ export abstract class OverlayInode extends Inode {
   /** The name was removed before the file was copied up. */
   unlinked = false;
 
+  /** `upper`, `lower`: dentries in the layers; a file has either, a directory may have both. */
   constructor(fs: OverlayFilesystem, ino: number, upper: Dentry | null, lower: Dentry | null) {
     super(fs, ino);
     this.overlay = fs;
     this.upper = upper;
     this.lower = lower;
+    this.lowerInode = lower === null ? null : lower.inode;
+    this.lowerDir = null;
     upper?.incRef();
     lower?.incRef();
   }
 
+  /** A file of a lower layer that has no dentry there. */
+  setLowerFile(dir: Dentry, inode: Inode): void {
+    this.lowerDir = dir;
+    this.lowerInode = inode;
+    dir.incRef();
+    inode.incRef();
+  }
+
+  /** Gives back what shows of the lower layers. */
+  dropLower(): void {
+    this.lower?.decRef();
+    if (this.lowerDir !== null) {
+      this.lowerInode?.decRef();
+      this.lowerDir.decRef();
+    }
+    this.lower = null;
+    this.lowerInode = null;
+    this.lowerDir = null;
+  }
+
+  /** The inode that shows. */
+  topInode(): Inode {
+    if (this.upper !== null) return this.upper.inode;
+    if (this.lowerInode === null) throw new Error("overlay: inode without a layer");
+    return this.lowerInode;
+  }
+
   /** The dentry that shows. */
   top(): Dentry {
-    const d = this.upper ?? this.lower;
-    if (d === null) throw new Error("overlay: inode without a layer");
+    if (this.upper !== null) return this.upper;
+    if (this.lower !== null) return this.lower;
+    const inode = this.lowerInode;
+    if (inode === null || this.lowerDir === null) throw new Error("overlay: inode without a layer");
+    const d = new Dentry(inode.fs, this.lowerDir, this.name, inode);
+    d.incRef();
+    this.lower = d;
     return d;
   }
 
@@ -84,38 +127,34 @@ export abstract class OverlayInode extends Inode {
   }
 
   override mode(): number {
-    return this.top().inode.mode();
+    return this.topInode().mode();
   }
 
   override uid(): number {
-    return this.top().inode.uid();
+    return this.topInode().uid();
   }
 
   override gid(): number {
-    return this.top().inode.gid();
+    return this.topInode().gid();
   }
 
   override rdev(): number {
-    return this.top().inode.rdev();
+    return this.topInode().rdev();
   }
 
   override stat(out: Statx): void {
-    this.top().inode.stat(out);
+    this.topInode().stat(out);
     out.ino = this.ino;
     out.dev = makeDeviceID(0, this.overlay.devMinor);
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(_dir: Dentry | null, _name: string): boolean {
     const u = this.upper;
-    if (u?.fs.revalidates === true && u.hashed && !u.inode.revalidate(u)) return false;
-    const l = this.lower;
-    return l === null || this.showsStill(l);
-  }
-
-  /** Whether a dentry of a lower layer is what its name says now. */
-  showsStill(l: Dentry): boolean {
-    if (!l.fs.revalidates && !this.fs.vfs.strict) return true;
-    return !l.deleted && l.inode.revalidate(l);
+    if (u?.fs.revalidates === true && u.hashed && !u.inode.revalidate(u.parent, u.name)) return false;
+    const l = this.lowerInode;
+    if (l === null || (!l.fs.revalidates && !this.fs.vfs.strict)) return true;
+    if (this.lowerDir !== null) return l.revalidate(this.lowerDir, this.name);
+    return this.lower === null || (!this.lower.deleted && l.revalidate(this.lower.parent, this.lower.name));
   }
 
   override linkRefused(): boolean {
@@ -123,11 +162,11 @@ export abstract class OverlayInode extends Inode {
   }
 
   override readlink(t: Task | null): string {
-    return this.top().inode.readlink(t);
+    return this.topInode().readlink(t);
   }
 
   override getLink(t: Task | null): VirtualDentry | null {
-    return this.top().inode.getLink(t);
+    return this.topInode().getLink(t);
   }
 
   override open(_vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
@@ -151,7 +190,7 @@ export abstract class OverlayInode extends Inode {
 
   override getXattr(name: string, creds: Credentials): string | number {
     if (name.startsWith(OVERLAY_XATTR_PREFIX)) return -errno.EOPNOTSUPP;
-    return this.top().inode.getXattr(name, creds);
+    return this.topInode().getXattr(name, creds);
   }
 
   override setXattr(name: string, value: string, flags: number, creds: Credentials): void {
@@ -160,14 +199,14 @@ export abstract class OverlayInode extends Inode {
   }
 
   override listXattr(creds: Credentials): string[] {
-    return this.top()
-      .inode.listXattr(creds)
+    return this.topInode()
+      .listXattr(creds)
       .filter((n) => !n.startsWith(OVERLAY_XATTR_PREFIX));
   }
 
   override removeXattr(name: string, creds: Credentials): void {
     if (name.startsWith(OVERLAY_XATTR_PREFIX)) throw linuxerr.EOPNOTSUPP;
-    if (this.upper === null && typeof this.top().inode.getXattr(name, creds) === "number") throw linuxerr.ENODATA;
+    if (this.upper === null && typeof this.topInode().getXattr(name, creds) === "number") throw linuxerr.ENODATA;
     this.copyUp().inode.removeXattr(name, creds);
   }
 
@@ -262,8 +301,7 @@ export abstract class OverlayInode extends Inode {
   /** The copy shows from now on. Takes over the reference of beginCopyUp. */
   copied(d: Dentry): void {
     this.upper = d;
-    this.lower?.decRef();
-    this.lower = null;
+    this.dropLower();
   }
 
   override release(): void {
@@ -272,8 +310,7 @@ export abstract class OverlayInode extends Inode {
       if (this.overlay.byUpper.get(u.inode) === this) this.overlay.byUpper.delete(u.inode);
       u.decRef();
     }
-    this.lower?.decRef();
-    this.lower = null;
+    this.dropLower();
     this.upper = null;
   }
 }

@@ -166,10 +166,15 @@ export class OverlayFilesystem extends Filesystem {
   }
 
   /** The inode of a file in a lower layer that is not a directory. Hard links there are files of their own here: copying up parts them. */
-  lowerFile(d: Dentry): OverlayInode {
-    const ino = this.layerIno(d.inode);
-    if ((d.inode.mode() & S_IFMT) === S_IFREG) return new OverlayRegularFile(this, ino, null, d);
-    return new OverlaySpecialFile(this, ino, null, d);
+  lowerFile(dir: Dentry, name: string, lower: Inode): OverlayInode {
+    const ino = this.layerIno(lower);
+    const regular = (lower.mode() & S_IFMT) === S_IFREG;
+    const inode = regular
+      ? new OverlayRegularFile(this, ino, null, null)
+      : new OverlaySpecialFile(this, ino, null, null);
+    inode.setLowerFile(dir, lower);
+    inode.name = name;
+    return inode;
   }
 
   /** The inode of a directory: in the upper layer, in lower ones, or merged. */

@@ -26,7 +26,7 @@ const LARGE_FILE = 1024 * 1024;
 export class OverlayRegularFile extends OverlayInode implements Mappable {
   static override readonly stateType = stateType("overlay.RegularFile", ["mappings", "pending"]);
   /** Mappings made before it was copied up. The layer below does not change and need not know. */
-  readonly mappings: MappingSet = new MappingSet();
+  mappings: MappingSet | null = null;
   /** A copy-up under way; until it is done the lower file shows. */
   pending: PendingCopyUp | null = null;
 
@@ -60,11 +60,12 @@ export class OverlayRegularFile extends OverlayInode implements Mappable {
 
   /** Private copies of pages behind the new end go, too. */
   dropPagesBehind(size: number): void {
-    if (this.mappings.isEmpty()) return;
+    const mappings = this.mappings;
+    if (mappings === null || mappings.isEmpty()) return;
     const st = new Statx();
-    this.top().inode.stat(st);
+    this.topInode().stat(st);
     const from = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
-    if (from < st.size) this.mappings.invalidate(from, Math.ceil(st.size / PAGE_SIZE) * PAGE_SIZE, true);
+    if (from < st.size) mappings.invalidate(from, Math.ceil(st.size / PAGE_SIZE) * PAGE_SIZE, true);
   }
 
   // ---- copying up
@@ -75,7 +76,7 @@ export class OverlayRegularFile extends OverlayInode implements Mappable {
     const t = this.fs.vfs.currentTask();
     if (t === null || !this.overlay.hasUpper()) return false;
     const st = new Statx();
-    this.top().inode.stat(st);
+    this.topInode().stat(st);
     if (st.size <= LARGE_FILE) return false;
     if (!this.unlinked) this.parent?.copyUp();
     this.pending = new PendingCopyUp(this, st.size);
@@ -113,30 +114,33 @@ export class OverlayRegularFile extends OverlayInode implements Mappable {
 
   override copied(d: Dentry): void {
     super.copied(d);
-    if (this.mappings.isEmpty()) return;
+    const mappings = this.mappings;
+    this.mappings = null;
+    if (mappings === null || mappings.isEmpty()) return;
     const to = mappableOf(d.inode);
-    for (const [ms, list] of this.mappings.spaces) {
+    for (const [ms, list] of mappings.spaces) {
       for (const m of list) to.addMapping(ms, m.start, m.end, m.offset, m.writable);
     }
-    this.mappings.invalidate(0, Number.MAX_SAFE_INTEGER, false);
-    this.mappings.spaces.clear();
-    this.mappings.writableBytes = 0;
+    mappings.invalidate(0, Number.MAX_SAFE_INTEGER, false);
   }
 
   // ---- memmap.Mappable
 
   addMapping(ms: MappingSpace, start: number, end: number, offset: number, writable: boolean): void {
     if (this.upper !== null) mappableOf(this.upper.inode).addMapping(ms, start, end, offset, writable);
-    else this.mappings.addMapping(ms, start, end, offset, writable);
+    else {
+      this.mappings ??= new MappingSet();
+      this.mappings.addMapping(ms, start, end, offset, writable);
+    }
   }
 
   removeMapping(ms: MappingSpace, start: number, end: number, offset: number, writable: boolean): void {
     if (this.upper !== null) mappableOf(this.upper.inode).removeMapping(ms, start, end, offset, writable);
-    else this.mappings.removeMapping(ms, start, end, offset, writable);
+    else this.mappings?.removeMapping(ms, start, end, offset, writable);
   }
 
   translate(start: number, end: number, optionalEnd: number, access: number): Translation[] {
-    return mappableOf(this.top().inode).translate(start, end, optionalEnd, access);
+    return mappableOf(this.topInode()).translate(start, end, optionalEnd, access);
   }
 }
 

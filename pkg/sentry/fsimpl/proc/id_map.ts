@@ -5,7 +5,7 @@ import { stateType } from "../../../state/index.ts";
 import { type Credentials, IDMapEntry, NO_ID, type UserNamespace } from "../../kernel/auth/index.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { IOSequence } from "../../usermem/index.ts";
-import type { Dentry, FileDescription, VirtualDentry } from "../../vfs/index.ts";
+import type { FileDescription, VirtualDentry } from "../../vfs/index.ts";
 import { DynamicBytesFileDescription, DynamicBytesInode } from "../kernfs/index.ts";
 import { isGone, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
@@ -43,7 +43,7 @@ export class IDMapFile extends DynamicBytesInode {
     return false;
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(): boolean {
     return !isGone(this.task);
   }
 

@@ -107,7 +107,7 @@ export class FDSymlink extends KernfsSymlink {
     return 64;
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(): boolean {
     return !isGone(this.task) && fileOf(this.task, this.fd) !== null;
   }
 
@@ -149,7 +149,7 @@ export class FDInfoFile extends DynamicBytesInode {
     return ownerGID(this.task);
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(): boolean {
     return !isGone(this.task) && fileOf(this.task, this.fd) !== null;
   }
 

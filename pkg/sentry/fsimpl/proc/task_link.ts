@@ -35,7 +35,7 @@ export abstract class TaskSymlink extends KernfsSymlink {
     return ownerGID(this.task);
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(): boolean {
     return !isGone(this.task);
   }
 }

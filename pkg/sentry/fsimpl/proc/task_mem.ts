@@ -6,7 +6,7 @@ import type { Credentials } from "../../kernel/auth/index.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MemoryManager } from "../../mm/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
-import { type Dentry, FileDescription, MAX_FILE_OFFSET, type VirtualDentry } from "../../vfs/index.ts";
+import { FileDescription, MAX_FILE_OFFSET, type VirtualDentry } from "../../vfs/index.ts";
 import { KernfsInode } from "../kernfs/index.ts";
 import { isGone, mayInspect, memoryOf, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
@@ -32,7 +32,7 @@ export class MemInode extends KernfsInode {
     return ownerGID(this.task);
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(): boolean {
     return !isGone(this.task);
   }
 

@@ -1,7 +1,6 @@
 import type { StateType } from "../../../state/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Task } from "../../kernel/task.ts";
-import type { Dentry } from "../../vfs/index.ts";
 import { KernfsDirectory } from "../kernfs/index.ts";
 import { isGone, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
@@ -28,7 +27,7 @@ export abstract class TaskOwnedDirectory extends KernfsDirectory {
     return false;
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(): boolean {
     return !isGone(this.task);
   }
 

@@ -7,7 +7,6 @@ import type { Queue } from "../../../waiter/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import { type Task, TaskExitZombie } from "../../kernel/task.ts";
 import { type LineWriter, type MemoryManager, smapsRollup, statm, writeMaps, writeSmaps } from "../../mm/index.ts";
-import type { Dentry } from "../../vfs/index.ts";
 import { DynamicBytesInode } from "../kernfs/index.ts";
 import { isGone, mayInspect, memoryOf, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
@@ -305,7 +304,7 @@ export class TaskFile extends DynamicBytesInode {
     return false;
   }
 
-  override revalidate(_d: Dentry): boolean {
+  override revalidate(): boolean {
     return !isGone(this.task);
   }
 

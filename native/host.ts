@@ -1,12 +1,16 @@
 /** The project's own native module: system calls, safe copies, process creation, watchdog. Compiled when first imported. */
 import hostSource from "./host.c" with { type: "text" };
 import { loadNative } from "./index.ts";
+import ioPoolSource from "./io_pool.c" with { type: "text" };
 import safecopySource from "./safecopy.c" with { type: "text" };
 import spawnSource from "./spawn.c" with { type: "text" };
+import threadSource from "./thread.c" with { type: "text" };
 import watchdogSource from "./watchdog.c" with { type: "text" };
 
+const source = [hostSource, safecopySource, spawnSource, threadSource, watchdogSource, ioPoolSource].join("");
+
 /** The compiled functions. Meaning, arguments and results are described at each function in the C files. */
-export const native = loadNative(hostSource + safecopySource + spawnSource + watchdogSource, "host.c", {
+export const native = loadNative(source, "host.c", {
   host_calls: { args: [], returns: "i64_fast" },
   host_sys3: { args: ["i32", "ptr", "ptr", "ptr"], returns: "i64_fast" },
   host_sys6: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i64_fast" },
@@ -22,4 +26,7 @@ export const native = loadNative(hostSource + safecopySource + spawnSource + wat
   spawn_wait: { args: ["ptr"], returns: "i64_fast" },
   watchdog_start: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
   watchdog_stop: { args: ["ptr"], returns: "i64_fast" },
+  io_pool_start: { args: ["ptr", "i32", "i64_fast"], returns: "i64_fast" },
+  io_pool_submit: { args: ["ptr", "i32"], returns: "i64_fast" },
+  io_pool_stop: { args: ["ptr"], returns: "i64_fast" },
 });

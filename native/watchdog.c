@@ -7,9 +7,6 @@
 #define SYS_write 1
 #define SYS_exit_group 231
 
-/* CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM|CHILD_CLEARTID */
-#define WATCHDOG_CLONE 0x250f00ul
-
 struct watchdog {
   u32 beat;        /* 0: the loop adds 1 each turn */
   u32 asleep;      /* 4: 1 while the loop waits for events */
@@ -112,47 +109,16 @@ static void watchdog_main(struct watchdog *w) {
   raw6(SYS_exit, 0, 0, 0, 0, 0, 0);
 }
 
-/* rdi flags, rsi stack top, rdx struct watchdog, rcx tid word; the thread function is at 8(stack top). */
-__asm__(".text\n"
-        ".globl watchdog_clone\n"
-        "watchdog_clone:\n"
-        "  mov %rdx, %r9\n"
-        "  xor %edx, %edx\n"
-        "  mov %rcx, %r10\n"
-        "  xor %r8d, %r8d\n"
-        "  mov $56, %eax\n"
-        "  syscall\n"
-        "  test %rax, %rax\n"
-        "  jnz 1f\n"
-        "  xor %ebp, %ebp\n"
-        "  mov %r9, %rdi\n"
-        "  call *8(%rsp)\n"
-        "  hlt\n"
-        "1: ret\n");
-extern i64 watchdog_clone(u64 flags, i64 top, struct watchdog *w, u32 *tid)
-    __attribute__((visibility("hidden")));
-
 /* Starts the thread on the stack that ends at `top`. Its tid or a negative errno. */
 i64 watchdog_start(struct watchdog *w, i64 top) {
-  u64 all = ~0ul;
-  u64 before = 0;
-  i64 r;
-  u64 *sp = (u64 *)(top - 64);
-  sp[1] = (u64)&watchdog_main;
-  raw6(SYS_rt_sigprocmask, 2, (i64)&all, (i64)&before, 8, 0, 0);
   w->stop = 0;
-  w->state = 1;
-  r = watchdog_clone(WATCHDOG_CLONE, (i64)sp, w, &w->state);
-  raw6(SYS_rt_sigprocmask, 2, (i64)&before, 0, 8, 0, 0);
-  return r;
+  return thread_start(&watchdog_main, w, top, &w->state);
 }
 
 /* Asks the thread to exit and waits for it: its stack is free afterwards. */
 i64 watchdog_stop(struct watchdog *w) {
   *(volatile u32 *)&w->stop = 1;
   raw6(SYS_futex, (i64)&w->stop, FUTEX_WAKE, 1, 0, 0, 0);
-  while (*(volatile u32 *)&w->state != 0) {
-    raw6(SYS_futex, (i64)&w->state, FUTEX_WAIT, 1, 0, 0, 0);
-  }
+  thread_join(&w->state);
   return 0;
 }

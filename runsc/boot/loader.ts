@@ -4,6 +4,7 @@ import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import { LinuxError } from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import { randomUUID } from "../../pkg/sentry/fsimpl/proc/index.ts";
+import { IOPool } from "../../pkg/sentry/iopool/index.ts";
 import {
   ALL_CAPS,
   type Credentials,
@@ -29,6 +30,7 @@ import { syscallTable } from "../../pkg/sentry/syscalls/linux/table.ts";
 import { Timekeeper } from "../../pkg/sentry/time/index.ts";
 import { type MountNamespace, PathOperation, VirtualFilesystem } from "../../pkg/sentry/vfs/index.ts";
 import { Watchdog } from "../../pkg/sentry/watchdog/index.ts";
+import { EventIn } from "../../pkg/waiter/index.ts";
 import { ControlListener } from "./control.ts";
 import { WatchdogHeartbeat } from "./heartbeat.ts";
 import { SandboxLog } from "./log.ts";
@@ -49,6 +51,9 @@ export class StartError extends Error {
 const EXIT_NOT_FOUND = 127;
 const EXIT_NOT_EXECUTABLE = 126;
 const EXIT_FAILURE = 128;
+
+/** Threads that wait for disks. */
+const IO_THREADS = 4;
 
 /** The least limit of open files a sandbox works with. */
 const MIN_DESCRIPTORS = 1024;
@@ -105,6 +110,7 @@ export class Loader {
   readonly platform: SystrapPlatform;
   readonly timekeeper: Timekeeper = new Timekeeper();
   readonly watchdog: Watchdog;
+  readonly ioPool: IOPool = new IOPool();
   kernel: Kernel | null = null;
 
   constructor(spec: BootSpec) {
@@ -129,6 +135,8 @@ export class Loader {
     this.watchdog = new Watchdog({ logFD: FD.log });
     const r = this.watchdog.start();
     if (r < 0) throw new Error(`boot: watchdog: ${linuxerr.nameOf(-r)}`);
+    const p = this.ioPool.start(IO_THREADS);
+    if (p < 0) throw new Error(`boot: threads for I/O: ${linuxerr.nameOf(-p)}`);
   }
 
   /** Puts the stack of a bug of ours into the log. */
@@ -159,6 +167,8 @@ export class Loader {
     });
     this.kernel = kernel;
     vfs.taskSource = kernel;
+    vfs.ioPool = this.ioPool;
+    this.platform.watchFD(this.ioPool.eventFD, EventIn, this.ioPool);
     kernel.heartbeat = new WatchdogHeartbeat(this.watchdog);
     if (spec.strace) kernel.strace = new Strace(this.log);
     const root = newRootCredentials(users);

@@ -29,7 +29,7 @@ export class HostFile implements File {
   static readonly stateType = stateType(
     "fsutil.HostFile",
     ["readable", "writable", "users", "mappedPages"],
-    ["fd", "fileID", "chunks", "closeListener"],
+    ["fd", "fileID", "chunks", "closeListener", "waits"],
   );
   /** -1 once closed. */
   fd: number;
@@ -42,6 +42,8 @@ export class HostFile implements File {
   users = 1;
   /** Page references held by mappings. */
   mappedPages = 0;
+  /** The host cannot read it without waiting for the disk (RWF_NOWAIT). */
+  waits = false;
   /** Chunk number to host address. */
   chunks: Map<number, number> | null = null;
   closeListener: FileCloseListener | null = null;

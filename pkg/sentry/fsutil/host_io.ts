@@ -1,4 +1,5 @@
-import { EFAULT, EINTR } from "../../abi/linux/errno.ts";
+import { EAGAIN, EFAULT, EINTR, EOPNOTSUPP } from "../../abi/linux/errno.ts";
+import { RWF_NOWAIT } from "../../abi/linux/file.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { IovecArray } from "../../hostsyscall/iovec.ts";
@@ -30,6 +31,40 @@ export class HostIO {
   /** As write, but at most `max` bytes, in one host call. */
   writeAtMost(fd: number, src: IOSequence, offset: number, flags: number, max: number): number {
     return this.transfer(fd, src, offset, flags, false, max);
+  }
+
+  /**
+   * As read, but never waits for a disk: -EAGAIN then, and nothing has moved; -EOPNOTSUPP when the host's filesystem cannot tell. `end` is the size of the
+   * file as far as it is known: what is short of it is not the end.
+   */
+  readNoWait(fd: number, dst: IOSequence, offset: number, end: number): number {
+    const iov = this.iov;
+    const mark = dst.position();
+    let done = 0;
+    for (;;) {
+      iov.clear();
+      let covered: number;
+      try {
+        covered = dst.prepareHost(iov, true, MAX_HOST_IO);
+      } catch (e) {
+        if (done === 0 || e !== linuxerr.EFAULT) throw e;
+        return done;
+      }
+      if (covered === 0 && (done > 0 || dst.numBytes() > 0)) return done;
+      const n = host.preadv2(fd, iov, offset + done, RWF_NOWAIT);
+      if (n === -EINTR) continue;
+      if (n === -EAGAIN || n === -EOPNOTSUPP) {
+        dst.rewind(mark);
+        return n;
+      }
+      if (n < 0) {
+        if (n === -EFAULT && done === 0) throw linuxerr.EFAULT;
+        return done > 0 ? done : n;
+      }
+      dst.advance(n);
+      done += n;
+      if (n === 0 || dst.numBytes() === 0 || offset + done >= end) return done;
+    }
   }
 
   transfer(fd: number, seq: IOSequence, offset: number, flags: number, read: boolean, max: number): number {

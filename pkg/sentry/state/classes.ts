@@ -60,6 +60,7 @@ import * as fsimplTmpfsSpecialFile from "../fsimpl/tmpfs/special_file.ts";
 import * as fsimplTmpfsTmpfs from "../fsimpl/tmpfs/tmpfs.ts";
 import * as fsutilHostFile from "../fsutil/host_file.ts";
 import * as fsutilHostIo from "../fsutil/host_io.ts";
+import * as iopoolIoPool from "../iopool/io_pool.ts";
 import * as kernelAuthCapabilitySet from "../kernel/auth/capability_set.ts";
 import * as kernelAuthCredentials from "../kernel/auth/credentials.ts";
 import * as kernelAuthUserNamespace from "../kernel/auth/user_namespace.ts";
@@ -194,10 +195,12 @@ export const stateClasses: readonly StateClass[] = [
   fsimplGoferDirectory.GoferDirectory,
   fsimplGoferDirectoryFd.GoferDirectoryDescription,
   fsimplGoferGofer.GoferOptions,
+  fsimplGoferGofer.OwnDescriptor,
   fsimplGoferGofer.GoferFilesystem,
   fsimplGoferGofer.GoferType,
   fsimplGoferInode.GoferLocation,
   fsimplGoferRegularFile.GoferRegularFile,
+  fsimplGoferRegularFileFd.HandleUse,
   fsimplGoferRegularFileFd.GoferFileDescription,
   fsimplGoferSpecialFile.GoferSymlink,
   fsimplGoferSpecialFile.GoferSpecialFile,
@@ -269,6 +272,8 @@ export const stateClasses: readonly StateClass[] = [
   fsimplTmpfsTmpfs.TmpfsType,
   fsutilHostFile.HostFile,
   fsutilHostIo.HostIO,
+  iopoolIoPool.IOJob,
+  iopoolIoPool.IOPool,
   kernelAuthCapabilitySet.CapabilitySet,
   kernelAuthCredentials.Credentials,
   kernelAuthUserNamespace.IDMapEntry,

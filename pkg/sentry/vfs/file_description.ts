@@ -22,6 +22,7 @@ import {
   type Queue,
   type Waitable,
 } from "../../waiter/index.ts";
+import type { IOJob } from "../iopool/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import type { SyscallArguments } from "../kernel/syscalls.ts";
 import type { Task } from "../kernel/task.ts";
@@ -152,8 +153,11 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
 
   // ---- data
 
-  /** Reads at the file offset and advances it. Returns the bytes read (0 at the end), or -EAGAIN when it would block. */
-  read(_dst: IOSequence): number {
+  /**
+   * Reads at the file offset and advances it. Returns the bytes read (0 at the end), or -EAGAIN when it would block. With `noWait` also
+   * when data would have to come from a disk: then startFetch() has it fetched.
+   */
+  read(_dst: IOSequence, _noWait?: boolean): number {
     throw linuxerr.EINVAL;
   }
 
@@ -162,8 +166,8 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
     throw linuxerr.EINVAL;
   }
 
-  /** Reads at a position; the file offset stays. */
-  pread(_dst: IOSequence, _offset: number): number {
+  /** Reads at a position; the file offset stays. See read for `noWait`. */
+  pread(_dst: IOSequence, _offset: number, _noWait?: boolean): number {
     throw linuxerr.ESPIPE;
   }
 
@@ -195,6 +199,16 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
   /** fsync(2), fdatasync(2). */
   sync(): void {
     throw linuxerr.EINVAL;
+  }
+
+  /** Has another thread read a part of the file from the disk, as much as one host call; null when that is not to be had: read and wait. */
+  startFetch(_offset: number, _length: number): IOJob | null {
+    return null;
+  }
+
+  /** As sync(), on another thread; null when that is not to be had, or needless: call sync(). */
+  startSync(_dataOnly: boolean): IOJob | null {
+    return null;
   }
 
   /** fallocate(2); mode is FALLOC_FL_*, offset >= 0 and length > 0 were checked. */

@@ -1,5 +1,6 @@
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
+import type { IOJob } from "../iopool/index.ts";
 import type { Credentials, UserNamespace } from "../kernel/auth/index.ts";
 import { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
@@ -65,6 +66,11 @@ export abstract class Filesystem {
 
   /** syncfs(2). */
   sync(): void {}
+
+  /** As sync(), on another thread; null when that is not to be had, or needless: call sync(). */
+  startSync(): IOJob | null {
+    return null;
+  }
 
   /** The last mount is gone and nobody holds a file: frees host resources. */
   release(): void {}

@@ -17,8 +17,8 @@ export abstract class SeekableFileDescription extends FileDescription {
   /** Current size of the file, for SEEK_END and O_APPEND. */
   abstract size(): number;
 
-  override read(dst: IOSequence): number {
-    const n = this.pread(dst, this.offset);
+  override read(dst: IOSequence, noWait = false): number {
+    const n = this.pread(dst, this.offset, noWait);
     if (n > 0) this.offset += n;
     return n;
   }

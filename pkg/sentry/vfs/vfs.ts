@@ -3,6 +3,7 @@ import { MS_RDONLY } from "../../abi/linux/fs.ts";
 import { STATX_ATTR_MOUNT_ROOT } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { setFields, stateType } from "../../state/index.ts";
+import type { IOPool } from "../iopool/index.ts";
 import type { Credentials, UserNamespace } from "../kernel/auth/index.ts";
 import type { Task } from "../kernel/task.ts";
 import { AnonFilesystem } from "./anon_fs.ts";
@@ -83,6 +84,7 @@ export class VirtualFilesystem {
       "timestamp",
       "hostCopier",
       "missingNames",
+      "ioPool",
       "strict",
       "elapsedIn",
       "elapsedMs",
@@ -121,6 +123,8 @@ export class VirtualFilesystem {
   /** For filesystems with data in memory files; holds nothing between calls. */
   readonly hostCopier: HostCopier = new HostCopier();
   readonly missingNames: MissingNames = new MissingNames();
+  /** Threads for host calls that wait for disks; null: they are made here. */
+  ioPool: IOPool | null = null;
   /** Nothing remembered is good enough: what was turned out to be wrong. See stale(). */
   strict = false;
   /** The operation in which elapsedMs was read. */
@@ -140,6 +144,7 @@ export class VirtualFilesystem {
       timestamp: new Timestamp(),
       hostCopier: new HostCopier(),
       missingNames: new MissingNames(),
+      ioPool: null,
       strict: false,
       elapsedIn: -1,
       elapsedMs: 0,

@@ -239,6 +239,7 @@ const hostWriteRules: readonly Rule[] = [
   { nr: nr.SYS_utimensat, name: "utimensat", reason: "times changed", when: [belowDescriptor] },
   { nr: nr.SYS_fsetxattr, name: "fsetxattr", reason: "an extended attribute changed" },
   { nr: nr.SYS_fremovexattr, name: "fremovexattr", reason: "an extended attribute removed" },
+  { nr: nr.SYS_syncfs, name: "syncfs", reason: "the container asks for it" },
   { nr: nr.SYS_copy_file_range, name: "copy_file_range", reason: "copies between host files" },
   { nr: nr.SYS_flock, name: "flock", reason: "locks on host files" },
 ];

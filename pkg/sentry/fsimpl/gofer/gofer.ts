@@ -1,12 +1,14 @@
 import * as errno from "../../../abi/linux/errno.ts";
-import { O_CLOEXEC, O_DIRECTORY } from "../../../abi/linux/file.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../../abi/linux/file.ts";
 import { MS_RDONLY } from "../../../abi/linux/fs.ts";
 import { makeDeviceID, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
+import { SYS_syncfs } from "../../../abi/linux/syscalls.ts";
 import { XATTR_SIZE_MAX } from "../../../abi/linux/xattr.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { fillStatfs, HostIO } from "../../fsutil/index.ts";
+import type { IOJob, IOResource } from "../../iopool/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import type { FileIDs } from "../../memmap/index.ts";
 import {
@@ -41,6 +43,20 @@ export class GoferOptions {
 
   constructor(rootFD: number) {
     this.rootFD = rootFD;
+  }
+}
+
+/** A descriptor that is closed when a host call of another thread has returned. */
+export class OwnDescriptor implements IOResource {
+  static readonly stateType = stateType("gofer.OwnDescriptor", [], ["fd"]);
+  readonly fd: number;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  decUsers(): void {
+    host.close(this.fd);
   }
 }
 
@@ -177,10 +193,23 @@ export class GoferFilesystem extends Filesystem {
   }
 
   override sync(): void {
-    const fd = host.openat(this.rootFD, ".", O_DIRECTORY | O_CLOEXEC);
+    const fd = this.openForSync();
     if (fd < 0) return;
     host.syncfs(fd);
     host.close(fd);
+  }
+
+  override startSync(): IOJob | null {
+    const pool = this.vfs.ioPool;
+    const fd = pool === null ? -1 : this.openForSync();
+    if (pool === null || fd < 0) return null;
+    const job = pool.submit(new OwnDescriptor(fd), SYS_syncfs, fd, 0, 0, 0);
+    if (job === null) host.close(fd);
+    return job;
+  }
+
+  openForSync(): number {
+    return host.openat(this.rootFD, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   }
 
   override release(): void {

@@ -13,11 +13,35 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { HostFile } from "../../fsutil/index.ts";
+import type { IOJob, IOResource } from "../../iopool/index.ts";
 import type { MMapOpts } from "../../memmap/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { SeekableFileDescription, type VirtualDentry } from "../../vfs/index.ts";
 import { check } from "./inode.ts";
 import type { GoferRegularFile } from "./regular_file.ts";
+
+/** A host call of another thread that uses a handle, which may not be closed meanwhile. */
+export class HandleUse implements IOResource {
+  static readonly stateType = stateType("gofer.HandleUse", [], ["file", "handle"]);
+  readonly file: GoferRegularFile;
+  readonly handle: HostFile;
+
+  constructor(file: GoferRegularFile, handle: HostFile) {
+    this.file = file;
+    this.handle = handle;
+    handle.incUsers();
+  }
+
+  decUsers(): void {
+    this.file.putHandle(this.handle);
+  }
+
+  /** The job that got the handle, or null: then it is given back. */
+  handOver(job: IOJob | null): IOJob | null {
+    if (job === null) this.decUsers();
+    return job;
+  }
+}
 
 /** An open regular file: a share of one of the inode's handles, with an offset of its own. */
 export class GoferFileDescription extends SeekableFileDescription {
@@ -35,10 +59,19 @@ export class GoferFileDescription extends SeekableFileDescription {
     return this.file.size();
   }
 
-  override pread(dst: IOSequence, offset: number): number {
-    this.file.accessed();
+  override pread(dst: IOSequence, offset: number, noWait = false): number {
+    const { file, handle } = this;
+    const fs = file.gofer;
+    const end = file.attributesValid ? file.bytes : Number.POSITIVE_INFINITY;
+    file.accessed();
     try {
-      const n = this.file.gofer.io.read(this.handle.fd, dst, offset, 0);
+      if (noWait && !handle.waits && fs.vfs.ioPool !== null) {
+        const got = fs.io.readNoWait(handle.fd, dst, offset, end);
+        if (got >= 0 || got === -errno.EAGAIN) return got;
+        if (got !== -errno.EOPNOTSUPP) throw linuxerr.fromErrno(-got);
+        handle.waits = true;
+      }
+      const n = fs.io.read(handle.fd, dst, offset, 0);
       if (n >= 0) return n;
       throw linuxerr.fromErrno(-n);
     } catch (e) {
@@ -88,6 +121,20 @@ export class GoferFileDescription extends SeekableFileDescription {
 
   override sync(): void {
     check(host.fsync(this.handle.fd));
+  }
+
+  override startFetch(offset: number, length: number): IOJob | null {
+    const pool = this.file.gofer.vfs.ioPool;
+    if (pool === null) return null;
+    const use = new HandleUse(this.file, this.handle);
+    return use.handOver(pool.fetch(use, this.handle.fd, offset, length));
+  }
+
+  override startSync(dataOnly: boolean): IOJob | null {
+    const pool = this.file.gofer.vfs.ioPool;
+    if (pool === null) return null;
+    const use = new HandleUse(this.file, this.handle);
+    return use.handOver(pool.sync(use, this.handle.fd, dataOnly));
   }
 
   override allocate(mode: number, offset: number, length: number): void {

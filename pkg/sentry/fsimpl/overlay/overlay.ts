@@ -2,6 +2,7 @@ import { MS_RDONLY, OVERLAYFS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
 import { S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { setFields, stateType } from "../../../state/index.ts";
+import type { IOJob } from "../../iopool/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import {
   type Dentry,
@@ -209,6 +210,10 @@ export class OverlayFilesystem extends Filesystem {
 
   override sync(): void {
     this.upperMount?.fs.sync();
+  }
+
+  override startSync(): IOJob | null {
+    return this.upperMount?.fs.startSync() ?? null;
   }
 
   override release(): void {

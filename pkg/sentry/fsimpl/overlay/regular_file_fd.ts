@@ -1,6 +1,7 @@
 import { SEEK_CUR, SEEK_SET } from "../../../abi/linux/file.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Queue } from "../../../waiter/index.ts";
+import type { IOJob } from "../../iopool/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -67,16 +68,16 @@ export class OverlayFileDescription extends FileDescription {
     super.release();
   }
 
-  override read(dst: IOSequence): number {
-    return this.current().read(dst);
+  override read(dst: IOSequence, noWait = false): number {
+    return this.current().read(dst, noWait);
   }
 
   override write(src: IOSequence): number {
     return this.current().write(src);
   }
 
-  override pread(dst: IOSequence, offset: number): number {
-    return this.current().pread(dst, offset);
+  override pread(dst: IOSequence, offset: number, noWait = false): number {
+    return this.current().pread(dst, offset, noWait);
   }
 
   override pwrite(src: IOSequence, offset: number): number {
@@ -97,6 +98,14 @@ export class OverlayFileDescription extends FileDescription {
 
   override sync(): void {
     this.current().sync();
+  }
+
+  override startFetch(offset: number, length: number): IOJob | null {
+    return this.current().startFetch(offset, length);
+  }
+
+  override startSync(dataOnly: boolean): IOJob | null {
+    return this.current().startSync(dataOnly);
   }
 
   override allocate(mode: number, offset: number, length: number): void {

@@ -26,10 +26,13 @@ import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import { Socket } from "../../socket/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { type FileDescription, removePrivileges } from "../../vfs/index.ts";
+import { waitForJob } from "./io_job.ts";
 import { readSocket, writeSocket } from "./sys_sendmsg.ts";
 
 /** A transfer longer than this goes on in slices, so that other tasks are served between them. */
 export const SLICE = 256 * 1024;
+/** Times that data is fetched from a disk before the kernel waits for it: it may be pushed out of the page cache again and again. */
+const MAX_FETCHES = 3;
 /** "At the file offset" for the functions below. */
 const AT_OFFSET = -1;
 /** The flags preadv2(2) and pwritev2(2) know and this kernel can do. */
@@ -243,8 +246,10 @@ function* countedWrite(t: Task, call: SyscallGenerator): SyscallGenerator {
 function tryRead(t: Task, file: FileDescription, dst: IOSequence, offset: number, flags: number): SyscallResult {
   if (file instanceof Socket) return readSocket(t, file, dst, (flags & RWF_NOWAIT) !== 0);
   if (dst.numBytes() > SLICE && file.canSeek()) return readSlow(t, file, dst, offset, 0, flags);
-  const n = offset < 0 ? file.read(dst) : file.pread(dst, offset);
-  if (n !== -errno.EAGAIN || (file.statusFlags & O_NONBLOCK) !== 0 || (flags & RWF_NOWAIT) !== 0) return n;
+  const n = offset < 0 ? file.read(dst, true) : file.pread(dst, offset, true);
+  if (n !== -errno.EAGAIN || (flags & RWF_NOWAIT) !== 0) return n;
+  // O_NONBLOCK means nothing to what has positions: the data is on its way.
+  if ((file.statusFlags & O_NONBLOCK) !== 0 && !file.canSeek()) return n;
   if (file instanceof TerminalFileDescription) return readTerminal(t, file, dst);
   return readSlow(t, file, dst, offset, n, flags);
 }
@@ -262,6 +267,7 @@ function* readSlow(
   let entry: Entry | null = null;
   let done = 0;
   let n = first;
+  let fetched = 0;
   const sliced = file.canSeek();
   const nonblock = (file.statusFlags & O_NONBLOCK) !== 0 || (flags & RWF_NOWAIT) !== 0;
   try {
@@ -269,8 +275,9 @@ function* readSlow(
       if (n !== -errno.EAGAIN) {
         const cut = sliced ? dst.limit(SLICE) : 0;
         const want = dst.numBytes();
+        const noWait = fetched < MAX_FETCHES;
         try {
-          n = offset < 0 ? file.read(dst) : file.pread(dst, offset + done);
+          n = offset < 0 ? file.read(dst, noWait) : file.pread(dst, offset + done, noWait);
         } catch (e) {
           if (done > 0 && e instanceof linuxerr.LinuxError) return done;
           throw e;
@@ -279,11 +286,20 @@ function* readSlow(
           done += n;
           dst.unlimit(cut);
           if (n < want || cut === 0) return done;
+          fetched = 0;
           if ((yield t.reschedule()) === WAKE_INTERRUPT) return done;
           continue;
         }
         dst.unlimit(cut);
         if (n !== -errno.EAGAIN) return done > 0 ? done : n;
+      }
+      if (sliced && (flags & RWF_NOWAIT) === 0 && fetched < MAX_FETCHES) {
+        const job = file.startFetch(offset < 0 ? file.position() : offset + done, Math.min(dst.numBytes(), SLICE));
+        fetched = job === null ? MAX_FETCHES : fetched + 1;
+        if (job !== null && (yield* waitForJob(t, job)) === -errno.ERESTARTSYS)
+          return done > 0 ? done : -errno.ERESTARTSYS;
+        n = 0;
+        continue;
       }
       if (done > 0) return done;
       if (nonblock) return -errno.EAGAIN;
@@ -455,7 +471,14 @@ function* writeWithFlags(
   } else {
     n = yield* writeSlow(t, file, src, offset, 0, flags);
   }
-  if (n > 0 && (flags & (RWF_DSYNC | RWF_SYNC)) !== 0) file.sync();
+  if (n > 0 && (flags & (RWF_DSYNC | RWF_SYNC)) !== 0) {
+    const job = file.startSync((flags & RWF_SYNC) === 0);
+    if (job === null) file.sync();
+    else {
+      const r = yield* waitForJob(t, job);
+      if (r < 0 && r !== -errno.ERESTARTSYS) return r;
+    }
+  }
   return n;
 }
 

@@ -7,7 +7,7 @@ import { stateType } from "../../state/index.ts";
 import type { IOSequence } from "../usermem/index.ts";
 
 /** Most bytes that one host call moves. */
-export const MAX_HOST_IO = 256 * 1024;
+export const MAX_HOST_IO = 1024 * 1024;
 
 /** Moves bytes between host descriptors and guest memory, without a buffer in between. Holds nothing between calls. */
 export class HostIO {

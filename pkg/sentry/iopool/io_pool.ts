@@ -29,7 +29,7 @@ const PROT_READ_WRITE = 3;
 const MAP_STACK_PRIVATE = 0x20022;
 
 /** Bytes of one fetch: what one host read of the file would have moved. */
-const MAX_FETCH = 256 * 1024;
+const MAX_FETCH = 1024 * 1024;
 
 /** What a call under way uses. */
 export interface IOResource {

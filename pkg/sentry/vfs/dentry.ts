@@ -11,21 +11,25 @@ import type { Mount } from "./mount.ts";
  * cache or failing revalidation takes it out; it then lives on only for those that hold references.
  */
 export class Dentry {
-  static readonly stateType = stateType("vfs.Dentry", [
-    "fs",
-    "parent",
-    "name",
-    "inode",
-    "children",
-    "refs",
-    "mounts",
-    "hashed",
-    "deleted",
-    "recentlyUsed",
-    "cachePrev",
-    "cacheNext",
-    "serial",
-  ]);
+  static readonly stateType = stateType(
+    "vfs.Dentry",
+    [
+      "fs",
+      "parent",
+      "name",
+      "inode",
+      "children",
+      "refs",
+      "mounts",
+      "hashed",
+      "deleted",
+      "recentlyUsed",
+      "cachePrev",
+      "cacheNext",
+      "serial",
+    ],
+    ["hasMissing"],
+  );
   readonly fs: Filesystem;
   /** Tells dentries apart in hashes. */
   readonly serial: number;
@@ -40,6 +44,8 @@ export class Dentry {
   refs = 0;
   /** Mounts whose mountpoint this is, in any namespace. */
   mounts: Set<Mount> | null = null;
+  /** Names of this directory may be among the vfs's missingNames. */
+  hasMissing = false;
   /** Reachable from the parent. */
   hashed = false;
   /** The name was removed by unlink(2), rmdir(2) or rename(2): pathnames end in " (deleted)". */
@@ -90,7 +96,7 @@ export class Dentry {
     if (p !== null) {
       if (p.children === null) p.children = new Map();
       p.children.set(this.name, this);
-      if (this.fs.missingFor > 0) this.fs.vfs.missingNames.forget(p, this.name);
+      if (p.hasMissing) this.fs.vfs.missingNames.forget(p, this.name);
       this.fs.vfs.dentryCache.add(this);
     }
     this.hashed = true;
@@ -145,7 +151,7 @@ export class Dentry {
     }
     if (newParent.children === null) newParent.children = new Map();
     newParent.children.set(newName, this);
-    if (this.fs.missingFor > 0) this.fs.vfs.missingNames.forget(newParent, newName);
+    if (newParent.hasMissing) this.fs.vfs.missingNames.forget(newParent, newName);
   }
 
   /** rename(2) with RENAME_EXCHANGE. */

@@ -55,9 +55,12 @@ function askFilesystem(dir: Dentry, name: string): Inode | null {
   const missingFor = dir.fs.missingFor;
   if (missingFor === 0) return dir.inode.lookup(dir, name);
   const vfs = dir.fs.vfs;
-  if (!vfs.strict && vfs.missingNames.has(dir, name, vfs.elapsed())) return null;
+  if (dir.hasMissing && !vfs.strict && vfs.missingNames.has(dir, name, vfs.elapsed())) return null;
   const inode = dir.inode.lookup(dir, name);
-  if (inode === null) vfs.missingNames.add(dir, name, vfs.elapsed() + missingFor);
+  if (inode === null) {
+    dir.hasMissing = true;
+    vfs.missingNames.add(dir, name, vfs.elapsed() + missingFor);
+  }
   return inode;
 }
 

@@ -240,6 +240,7 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
     } else {
       check(host.linkat(this.otherFD(at), target.name, dirFD, name, 0));
     }
+    this.gofer.remember(target);
     target.changed();
     this.changed();
     target.setLocation(this, name);

@@ -78,7 +78,10 @@ export class GoferFilesystem extends Filesystem {
   readonly rootDev: number;
   /** st_dev for other host devices below the root, by the host's number. */
   readonly devices: Map<number, number> = new Map();
-  /** Inodes in memory by host device, then by inode number (a string where a number is not exact). */
+  /**
+   * Inodes in memory by host device, then by inode number (a string where a number is not exact): directories, and files with several names. A
+   * file with one name is found by its dentry.
+   */
   readonly inodes: Map<number, Map<number | string, GoferInode>> = new Map();
   /** The answer of the last stat call ... */
   readonly hostStat: host.HostStat = new host.HostStat();
@@ -112,6 +115,14 @@ export class GoferFilesystem extends Filesystem {
 
   /** The inode for the host's answer about a file: the one in memory, or a new one. */
   inodeOf(st: host.HostStat): GoferInode {
+    if (st.nlink === 1) {
+      const known = this.inodes.get(st.dev)?.get(inodeKey(st.inoLow, st.inoHigh));
+      if (known === undefined || ((known.fileMode ^ st.mode) & S_IFMT) !== 0) {
+        const inode = this.newInode(st);
+        inode.seen(st);
+        return inode;
+      }
+    }
     let byIno = this.inodes.get(st.dev);
     if (byIno === undefined) {
       byIno = new Map();
@@ -126,6 +137,14 @@ export class GoferFilesystem extends Filesystem {
     }
     inode.seen(st);
     return inode;
+  }
+
+  /** A file gets a second name. */
+  remember(inode: GoferInode): void {
+    const key = inodeKey(inode.inoLow, inode.inoHigh);
+    const byIno = this.inodes.get(inode.hostDev);
+    if (byIno === undefined) this.inodes.set(inode.hostDev, new Map([[key, inode]]));
+    else byIno.set(key, inode);
   }
 
   newInode(st: host.HostStat): GoferInode {

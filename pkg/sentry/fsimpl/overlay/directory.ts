@@ -19,11 +19,16 @@ import { OverlayDirectoryDescription } from "./directory_fd.ts";
 import { isDirectory, isWhiteout, isWhiteoutInode, OPAQUE_XATTR, OverlayInode } from "./inode.ts";
 import type { OverlayFilesystem } from "./overlay.ts";
 
+/** Never added to. */
+const NO_LAYERS: Dentry[] = [];
+
 /** A directory: of one layer, or merged from several. */
 export class OverlayDirectory extends OverlayInode {
-  static override readonly stateType = stateType("overlay.Directory", ["lowers"]);
+  static override readonly stateType = stateType("overlay.Directory", ["lowers", "lastDev"]);
   /** All that shows of it in lower layers, from the top. */
   lowers: Dentry[];
+  /** The device of the last layer, once it was asked for; -1 before. */
+  lastDev = -1;
 
   constructor(fs: OverlayFilesystem, ino: number, upper: Dentry | null, lowers: Dentry[]) {
     super(fs, ino, upper, lowers[0] ?? null);
@@ -78,7 +83,7 @@ export class OverlayDirectory extends OverlayInode {
         if (this.isOpaque(upper)) return o.directory(upper, []);
       }
     }
-    const lowers: Dentry[] = [];
+    let lowers: Dentry[] = NO_LAYERS;
     for (let i = 0; i < this.lowers.length; i++) {
       const l = this.lowers[i];
       if (l === undefined) continue;
@@ -91,6 +96,7 @@ export class OverlayDirectory extends OverlayInode {
         break;
       }
       const c = dentryOf(l, name, inode);
+      if (lowers === NO_LAYERS) lowers = [];
       lowers.push(c);
       if (i + 1 < this.lowers.length && this.isOpaque(c)) break;
     }

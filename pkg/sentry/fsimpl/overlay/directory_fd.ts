@@ -77,8 +77,11 @@ export class OverlayDirectoryDescription extends FileDescription implements Dire
       if (i === layers.length - 1) {
         this.last = fd;
         this.lastLayer = layer;
-        layer.inode.stat(o.statx);
-        this.lastDev = o.statx.dev;
+        if (dir.lastDev < 0) {
+          layer.inode.stat(o.statx);
+          dir.lastDev = o.statx.dev;
+        }
+        this.lastDev = dir.lastDev;
         break;
       }
       this.collecting = layer;

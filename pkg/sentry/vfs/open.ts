@@ -266,13 +266,14 @@ function openSpecial(
   return inode.open(vd, flags, creds);
 }
 
-/** VirtualFilesystem.accessAt. */
-export function accessAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOperation, mask: number): void {
+/** VirtualFilesystem.tryAccessAt. */
+export function tryAccessAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOperation, mask: number): number {
   const w = vfs.acquireWalker(creds, pop);
   try {
     w.begin(creds, vfs.currentTask(), pop);
-    w.walkFull(pop.followFinalSymlink, false);
-    checkAccess(w.mount, w.dentry, creds, mask);
+    const r = w.tryWalkFull(pop.followFinalSymlink, false);
+    if (r === 0) checkAccess(w.mount, w.dentry, creds, mask);
+    return r;
   } finally {
     vfs.releaseWalker(w);
   }

@@ -1,3 +1,4 @@
+import { ENOENT } from "../../abi/linux/errno.ts";
 import {
   MAXSYMLINKS,
   NAME_MAX,
@@ -188,9 +189,10 @@ export class Walker {
   }
 
   /**
-   * Walks to the directory of the last component and sets last, lastType and trailingSlash. Symbolic links on the way are followed.
+   * Walks to the directory of the last component and sets last, lastType and trailingSlash. Symbolic links on the way are followed. Returns 0, or
+   * -ENOENT when a name on the way is missing: that is too frequent to be thrown.
    */
-  walkParent(): void {
+  tryWalkParent(): number {
     for (;;) {
       const path = this.path;
       const end = path.length;
@@ -199,7 +201,7 @@ export class Walker {
       if (i === end) {
         this.lastType = LAST_ROOT;
         this.trailingSlash = true;
-        return;
+        return 0;
       }
       if (this.dentry.inode.checkPermissions(this.creds, MAY_EXEC) !== 0) throw linuxerr.EACCES;
       const start = i;
@@ -216,7 +218,7 @@ export class Walker {
         this.lastType = type;
         this.trailingSlash = stop !== end;
         if (type === LAST_NORM) this.last = path.slice(start, stop);
-        return;
+        return 0;
       }
       if (type === LAST_DOT) continue;
       if (type === LAST_DOTDOT) {
@@ -224,7 +226,7 @@ export class Walker {
         continue;
       }
       const d = lookupChild(this.dentry, path.slice(start, stop));
-      if (d === null) throw linuxerr.ENOENT;
+      if (d === null) return -ENOENT;
       const mode = d.inode.mode() & S_IFMT;
       if (mode === S_IFLNK && d.mounts === null) {
         // The rest of the path starts with a slash.
@@ -237,6 +239,11 @@ export class Walker {
     }
   }
 
+  /** As tryWalkParent, but throws ENOENT. */
+  walkParent(): void {
+    if (this.tryWalkParent() !== 0) throw linuxerr.ENOENT;
+  }
+
   /** After walkParent: the dentry of the last component (LAST_NORM), or null. Mounts on it are not entered. */
   lookupLast(): Dentry | null {
     return lookupChild(this.dentry, this.last);
@@ -244,26 +251,32 @@ export class Walker {
 
   /**
    * Walks to the end. With `follow`, or when a slash follows, a symbolic link at the end is followed; with a trailing slash (or `directory`)
-   * the end must be a directory. Throws ENOENT when it does not exist.
+   * the end must be a directory. Returns 0, or -ENOENT when it does not exist.
    */
-  walkFull(follow: boolean, directory: boolean): void {
+  tryWalkFull(follow: boolean, directory: boolean): number {
     for (;;) {
-      this.walkParent();
+      if (this.tryWalkParent() !== 0) return -ENOENT;
       if (this.lastType === LAST_ROOT || this.lastType === LAST_DOT) break;
       if (this.lastType === LAST_DOTDOT) {
         this.dotDot();
         break;
       }
       const d = lookupChild(this.dentry, this.last);
-      if (d === null) throw linuxerr.ENOENT;
+      if (d === null) return -ENOENT;
       if ((follow || this.trailingSlash) && d.mounts === null && (d.inode.mode() & S_IFMT) === S_IFLNK) {
         if (this.followLink(d, this.trailingSlash ? "/" : "")) continue;
       } else this.stepInto(d);
       if ((directory || this.trailingSlash) && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
-      return;
+      return 0;
     }
     // "/", "." and "..": always directories, unless the walk began at something else.
     if ((directory || this.trailingSlash) && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+    return 0;
+  }
+
+  /** As tryWalkFull, but throws ENOENT. */
+  walkFull(follow: boolean, directory: boolean): void {
+    if (this.tryWalkFull(follow, directory) !== 0) throw linuxerr.ENOENT;
   }
 
   /** Goes to a child, and into what is mounted there. */

@@ -21,7 +21,7 @@ import { Mount } from "./mount.ts";
 import { MountNamespace } from "./mount_namespace.ts";
 import * as mountops from "./mount_ops.ts";
 import * as mounttables from "./mount_tables.ts";
-import { accessAt, openAt } from "./open.ts";
+import { openAt, tryAccessAt } from "./open.ts";
 import {
   type Clock,
   type OpenOptions,
@@ -279,19 +279,24 @@ export class VirtualFilesystem {
 
   /** stat(2). */
   statAt(creds: Credentials, pop: PathOperation, out: Statx): void {
+    if (this.tryStatAt(creds, pop, out) !== 0) throw linuxerr.ENOENT;
+  }
+
+  /** As statAt, but returns 0, or -ENOENT when a name is missing. */
+  tryStatAt(creds: Credentials, pop: PathOperation, out: Statx): number {
     const w = this.acquireWalker(creds, pop);
     try {
       w.begin(creds, this.currentTask(), pop);
-      w.walkFull(pop.followFinalSymlink, false);
-      statDentry(w.mount, w.dentry, out);
-      return;
+      const r = w.tryWalkFull(pop.followFinalSymlink, false);
+      if (r === 0) statDentry(w.mount, w.dentry, out);
+      return r;
     } catch (e) {
       if (!this.stale(e)) throw e;
     } finally {
       this.releaseWalker(w);
     }
     try {
-      this.statAt(creds, pop, out);
+      return this.tryStatAt(creds, pop, out);
     } finally {
       this.strict = false;
     }
@@ -316,7 +321,12 @@ export class VirtualFilesystem {
 
   /** access(2): mask of MAY_READ | MAY_WRITE | MAY_EXEC, which equal R_OK, W_OK, X_OK; 0 only asks for existence. */
   accessAt(creds: Credentials, pop: PathOperation, mask: number): void {
-    accessAt(this, creds, pop, mask);
+    if (tryAccessAt(this, creds, pop, mask) !== 0) throw linuxerr.ENOENT;
+  }
+
+  /** As accessAt, but returns 0, or -ENOENT when a name is missing. */
+  tryAccessAt(creds: Credentials, pop: PathOperation, mask: number): number {
+    return tryAccessAt(this, creds, pop, mask);
   }
 
   /** mkdir(2); mode with the umask applied. */

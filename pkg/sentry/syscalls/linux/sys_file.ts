@@ -233,11 +233,9 @@ function accessPath(t: Task, dirfd: number, pathAddr: number, mode: number, flag
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -errno.EINVAL;
   const creds = (flags & AT_EACCESS) !== 0 ? t.creds : realCredentials(t.creds);
   const p = copyInPathOrFile(t, dirfd, pathAddr, flags);
-  if (p.pop !== null) t.kernel.vfs.accessAt(creds, p.pop, mode);
-  else {
-    const vd = p.file !== null ? p.file.vd : t.fsContext.cwd;
-    checkAccess(vd.mount, vd.dentry, creds, mode);
-  }
+  if (p.pop !== null) return t.kernel.vfs.tryAccessAt(creds, p.pop, mode);
+  const vd = p.file !== null ? p.file.vd : t.fsContext.cwd;
+  checkAccess(vd.mount, vd.dentry, creds, mode);
   return 0;
 }
 

@@ -25,9 +25,9 @@ export function lstat(t: Task, args: SyscallArguments): number {
 
 function statPath(t: Task, pathAddr: number, addr: number, follow: boolean): number {
   const st = t.kernel.syscallScratch.statx;
-  t.kernel.vfs.statAt(t.creds, copyInPathOperation(t, AT_FDCWD, pathAddr, follow), st);
-  copyOutStat(t, addr, st);
-  return 0;
+  const r = t.kernel.vfs.tryStatAt(t.creds, copyInPathOperation(t, AT_FDCWD, pathAddr, follow), st);
+  if (r === 0) copyOutStat(t, addr, st);
+  return r;
 }
 
 /** fstat(2). */
@@ -47,9 +47,9 @@ export function newfstatat(t: Task, args: SyscallArguments): number {
     return -errno.EINVAL;
   }
   const st = t.kernel.syscallScratch.statx;
-  statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
-  copyOutStat(t, args.u64(2), st);
-  return 0;
+  const r = statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
+  if (r === 0) copyOutStat(t, args.u64(2), st);
+  return r;
 }
 
 /** statx(2). */
@@ -62,19 +62,22 @@ export function statx(t: Task, args: SyscallArguments): number {
     return -errno.EINVAL;
   }
   const st = t.kernel.syscallScratch.statx;
-  statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
+  const r = statPathOrFile(t, args.i32(0), args.u64(1), flags, st);
+  if (r !== 0) return r;
   // Linux fills mnt_id whatever was asked for; the unique form is asked for by its own bit.
   st.mask |= (mask & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID;
   copyOutStatx(t, args.u64(4), st);
   return 0;
 }
 
-function statPathOrFile(t: Task, dirfd: number, pathAddr: number, flags: number, st: Statx): void {
+/** 0, or -ENOENT when a name is missing. */
+function statPathOrFile(t: Task, dirfd: number, pathAddr: number, flags: number, st: Statx): number {
   const p = copyInPathOrFile(t, dirfd, pathAddr, flags);
   const vfs = t.kernel.vfs;
-  if (p.pop !== null) vfs.statAt(t.creds, p.pop, st);
-  else if (p.file !== null) p.file.stat(st);
+  if (p.pop !== null) return vfs.tryStatAt(t.creds, p.pop, st);
+  if (p.file !== null) p.file.stat(st);
   else vfs.statVirtualDentry(t.fsContext.cwd, st);
+  return 0;
 }
 
 /** statfs(2). */

@@ -128,6 +128,49 @@ describe("the host is seen and not changed", () => {
   });
 });
 
+describe("what others change on the host while a sandbox runs", () => {
+  // Tells what it saw, and again after each line of input.
+  const script = `cat file; stat -c %s file; [ -e new ] && echo new || echo none
+    while read line; do cat file; stat -c %s file; [ -e new ] && echo new || echo none; done`;
+  for (const [mode, at, after] of [
+    ["shared", "bb\n3\nnew\n", "bb\n3\nnew\n"],
+    ["timed", null, "bb\n3\nnew\n"],
+    // The contents are the host's; names and attributes are remembered.
+    ["exclusive", "bb\n2\nnone\n", "bb\n2\nnone\n"],
+  ] as const) {
+    test(`--file-access=${mode}`, async () => {
+      const dir = mkdtempSync(join(work, "access-"));
+      writeFileSync(join(dir, "file"), "a\n");
+      const argv = [runsc, `--file-access=${mode}`, "do", `--cwd=${dir}`, "--", "/bin/sh", "-c", script];
+      const p = Bun.spawn(argv, { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+      const reader = p.stdout.getReader();
+      /** The next three lines. */
+      const next = async (): Promise<string> => {
+        let text = "";
+        while (text.split("\n").length < 4) {
+          const { value, done } = await reader.read();
+          if (done) break;
+          text += Buffer.from(value).toString("latin1");
+        }
+        return text;
+      };
+      expect(await next()).toBe("a\n2\nnone\n");
+      writeFileSync(join(dir, "file"), "bb\n");
+      writeFileSync(join(dir, "new"), "");
+      p.stdin.write("\n");
+      p.stdin.flush();
+      const seen = await next();
+      if (at !== null) expect(seen).toBe(at);
+      await Bun.sleep(1100);
+      p.stdin.write("\n");
+      p.stdin.flush();
+      expect(await next()).toBe(after);
+      p.stdin.end();
+      expect(await p.exited).toBe(0);
+    });
+  }
+});
+
 describe("bad commands", () => {
   const write = (name: string, data: string | Uint8Array, mode = 0o755): string => {
     const path = join(work, name);

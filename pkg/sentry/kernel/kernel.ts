@@ -30,6 +30,7 @@ import { createProcess } from "./process.ts";
 import { RunQueue } from "./run_queue.ts";
 import { SeccompData, SeccompUsage } from "./seccomp.ts";
 import { type SignalQuota, SignalQuotas } from "./signal_quota.ts";
+import { StringCache } from "./string_cache.ts";
 import { SyscallScratch } from "./syscall_scratch.ts";
 import type { SyscallArguments, SyscallFn } from "./syscalls.ts";
 import type { Task } from "./task.ts";
@@ -171,6 +172,7 @@ export class Kernel implements WorkSource {
       "givingUp",
       "scratch",
       "scratchWords",
+      "strings",
       "syscallScratch",
       "fpScratch",
       "frameBuffer",
@@ -228,6 +230,8 @@ export class Kernel implements WorkSource {
   readonly scratch: Buffer;
   /** The same bytes as 32-bit words. */
   readonly scratchWords: Uint32Array;
+  /** Paths and other strings of system calls. */
+  readonly strings: StringCache = new StringCache();
   /** Buffers of the file system calls. */
   readonly syscallScratch: SyscallScratch = new SyscallScratch();
   /** Holds one FP state. */
@@ -285,6 +289,7 @@ export class Kernel implements WorkSource {
       givingUp: 0,
       scratch: Buffer.from(bytes),
       scratchWords: new Uint32Array(bytes),
+      strings: new StringCache(),
       syscallScratch: new SyscallScratch(),
       fpScratch: new Uint8Array(0),
       frameBuffer: new FrameBuffer(),

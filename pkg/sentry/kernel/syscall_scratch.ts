@@ -1,7 +1,7 @@
 import { stateType } from "../../state/index.ts";
 import { BytesIO, IOSequence } from "../usermem/index.ts";
 import type { EpollInterest } from "../vfs/epoll.ts";
-import { SetStatOptions, Statfs, Statx } from "../vfs/options.ts";
+import { type PathOperation, SetStatOptions, Statfs, Statx } from "../vfs/options.ts";
 
 /** Size of SyscallScratch.bytes. */
 const SCRATCH_SIZE = 65536;
@@ -23,6 +23,7 @@ export class SyscallScratch {
       "statx",
       "setStat",
       "statfs",
+      "pop",
       "transferIO",
       "transferSequence",
       "epollWords",
@@ -37,6 +38,8 @@ export class SyscallScratch {
   readonly statx: Statx = new Statx();
   readonly setStat: SetStatOptions = new SetStatOptions();
   readonly statfs: Statfs = new Statfs();
+  /** The path of a call that takes one; null until the first. */
+  pop: PathOperation | null = null;
   /** Data on its way between two files. Its buffer is made at first use. */
   readonly transferIO: BytesIO = new BytesIO(new Uint8Array(0));
   readonly transferSequence: IOSequence = new IOSequence();

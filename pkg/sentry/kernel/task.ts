@@ -570,7 +570,13 @@ export class Task implements ContextOwner, EventListener {
       if (done === 0 && n > STRING_CHUNK) n = STRING_CHUNK;
       if (this.mm.copyIn(at, buf, 0, n) !== n) throw linuxerr.EFAULT;
       let end = 0;
-      while (end < n && buf[end] !== 0) end++;
+      let hash = 0;
+      for (; end < n; end++) {
+        const c = buf[end] ?? 0;
+        if (c === 0) break;
+        hash = (Math.imul(hash, 31) + c) | 0;
+      }
+      if (done === 0 && end < n) return this.kernel.strings.get(buf, end, hash);
       out += buf.toString("latin1", 0, end);
       if (end < n) return out;
       done += n;

@@ -98,6 +98,7 @@ import * as kernelShmSegment from "../kernel/shm/segment.ts";
 import * as kernelSignalHandlers from "../kernel/signal_handlers.ts";
 import * as kernelSignalQuota from "../kernel/signal_quota.ts";
 import * as kernelSignalfd from "../kernel/signalfd.ts";
+import * as kernelStringCache from "../kernel/string_cache.ts";
 import * as kernelSyscallScratch from "../kernel/syscall_scratch.ts";
 import * as kernelTask from "../kernel/task.ts";
 import * as kernelTaskExec from "../kernel/task_exec.ts";
@@ -153,6 +154,7 @@ import * as vfsMissingNames from "../vfs/missing_names.ts";
 import * as vfsMount from "../vfs/mount.ts";
 import * as vfsMountNamespace from "../vfs/mount_namespace.ts";
 import * as vfsMountPropagation from "../vfs/mount_propagation.ts";
+import * as vfsNameCache from "../vfs/name_cache.ts";
 import * as vfsOpath from "../vfs/opath.ts";
 import * as vfsOptions from "../vfs/options.ts";
 import * as vfsPathWalk from "../vfs/path_walk.ts";
@@ -333,6 +335,7 @@ export const stateClasses: readonly StateClass[] = [
   kernelSignalQuota.SignalQuota,
   kernelSignalQuota.SignalQuotas,
   kernelSignalfd.SignalFileDescription,
+  kernelStringCache.StringCache,
   kernelSyscallScratch.SyscallScratch,
   kernelTask.BlockTimerListener,
   kernelTask.Task,
@@ -413,6 +416,7 @@ export const stateClasses: readonly StateClass[] = [
   vfsMount.Mount,
   vfsMountNamespace.MountNamespace,
   vfsMountPropagation.PeerGroup,
+  vfsNameCache.NameCache,
   vfsOpath.OPathFileDescription,
   vfsOptions.PathOperation,
   vfsOptions.Timestamp,

@@ -11,25 +11,22 @@ import type { Mount } from "./mount.ts";
  * cache or failing revalidation takes it out; it then lives on only for those that hold references.
  */
 export class Dentry {
-  static readonly stateType = stateType(
-    "vfs.Dentry",
-    [
-      "fs",
-      "parent",
-      "name",
-      "inode",
-      "children",
-      "refs",
-      "mounts",
-      "hashed",
-      "deleted",
-      "recentlyUsed",
-      "cachePrev",
-      "cacheNext",
-      "serial",
-    ],
-    ["hasMissing"],
-  );
+  static readonly stateType = stateType("vfs.Dentry", [
+    "fs",
+    "parent",
+    "name",
+    "inode",
+    "children",
+    "refs",
+    "mounts",
+    "hashed",
+    "deleted",
+    "recentlyUsed",
+    "cachePrev",
+    "cacheNext",
+    "serial",
+    "hasMissing",
+  ]);
   readonly fs: Filesystem;
   /** Tells dentries apart in hashes. */
   readonly serial: number;

@@ -17,6 +17,7 @@ import type { Task } from "../kernel/task.ts";
 import { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
+import type { NameCache } from "./name_cache.ts";
 import type { PathOperation } from "./options.ts";
 import { MAY_EXEC } from "./permissions.ts";
 import { VirtualDentry } from "./virtual_dentry.ts";
@@ -103,6 +104,7 @@ export class Walker {
     "vfs.Walker",
     [],
     [
+      "names",
       "mount",
       "dentry",
       "rootMount",
@@ -139,7 +141,10 @@ export class Walker {
   /** Slashes follow the last component. */
   trailingSlash = false;
 
-  constructor(creds: Credentials, task: Task | null, pop: PathOperation) {
+  readonly names: NameCache;
+
+  constructor(names: NameCache, creds: Credentials, task: Task | null, pop: PathOperation) {
+    this.names = names;
     this.mount = pop.start.mount;
     this.dentry = pop.start.dentry;
     this.rootMount = pop.root.mount;
@@ -205,7 +210,12 @@ export class Walker {
       }
       if (this.dentry.inode.checkPermissions(this.creds, MAY_EXEC) !== 0) throw linuxerr.EACCES;
       const start = i;
-      while (i < end && path.charCodeAt(i) !== SLASH) i++;
+      let hash = 0;
+      for (; i < end; i++) {
+        const c = path.charCodeAt(i);
+        if (c === SLASH) break;
+        hash = (Math.imul(hash, 31) + c) | 0;
+      }
       const stop = i;
       while (i < end && path.charCodeAt(i) === SLASH) i++;
       let type = LAST_NORM;
@@ -217,7 +227,7 @@ export class Walker {
       if (i === end) {
         this.lastType = type;
         this.trailingSlash = stop !== end;
-        if (type === LAST_NORM) this.last = path.slice(start, stop);
+        if (type === LAST_NORM) this.last = this.names.part(path, start, stop, hash);
         return 0;
       }
       if (type === LAST_DOT) continue;
@@ -225,7 +235,7 @@ export class Walker {
         this.dotDot();
         continue;
       }
-      const d = lookupChild(this.dentry, path.slice(start, stop));
+      const d = lookupChild(this.dentry, this.names.part(path, start, stop, hash));
       if (d === null) return -ENOENT;
       const mode = d.inode.mode() & S_IFMT;
       if (mode === S_IFLNK && d.mounts === null) {

@@ -21,6 +21,7 @@ import { Mount } from "./mount.ts";
 import { MountNamespace } from "./mount_namespace.ts";
 import * as mountops from "./mount_ops.ts";
 import * as mounttables from "./mount_tables.ts";
+import { NameCache } from "./name_cache.ts";
 import { openAt, tryAccessAt } from "./open.ts";
 import {
   type Clock,
@@ -84,6 +85,7 @@ export class VirtualFilesystem {
       "timestamp",
       "hostCopier",
       "missingNames",
+      "names",
       "ioPool",
       "strict",
       "elapsedIn",
@@ -123,6 +125,7 @@ export class VirtualFilesystem {
   /** For filesystems with data in memory files; holds nothing between calls. */
   readonly hostCopier: HostCopier = new HostCopier();
   readonly missingNames: MissingNames = new MissingNames();
+  readonly names: NameCache = new NameCache();
   /** Threads for host calls that wait for disks; null: they are made here. */
   ioPool: IOPool | null = null;
   /** Nothing remembered is good enough: what was turned out to be wrong. See stale(). */
@@ -144,6 +147,7 @@ export class VirtualFilesystem {
       timestamp: new Timestamp(),
       hostCopier: new HostCopier(),
       missingNames: new MissingNames(),
+      names: new NameCache(),
       ioPool: null,
       strict: false,
       elapsedIn: -1,
@@ -226,7 +230,7 @@ export class VirtualFilesystem {
     }
     let w = this.walkers[depth];
     if (w === undefined) {
-      w = new Walker(creds, null, pop);
+      w = new Walker(this.names, creds, null, pop);
       this.walkers.push(w);
     }
     this.walkersInUse = depth + 1;

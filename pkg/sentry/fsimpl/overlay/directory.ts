@@ -19,9 +19,6 @@ import { OverlayDirectoryDescription } from "./directory_fd.ts";
 import { isDirectory, isWhiteout, isWhiteoutInode, OPAQUE_XATTR, OverlayInode } from "./inode.ts";
 import type { OverlayFilesystem } from "./overlay.ts";
 
-/** Never added to. */
-const NO_LAYERS: Dentry[] = [];
-
 /** A directory: of one layer, or merged from several. */
 export class OverlayDirectory extends OverlayInode {
   static override readonly stateType = stateType("overlay.Directory", ["lowers", "lastDev"]);
@@ -83,24 +80,24 @@ export class OverlayDirectory extends OverlayInode {
         if (this.isOpaque(upper)) return o.directory(upper, []);
       }
     }
-    let lowers: Dentry[] = NO_LAYERS;
+    let lowers: Dentry[] | null = null;
     for (let i = 0; i < this.lowers.length; i++) {
       const l = this.lowers[i];
       if (l === undefined) continue;
       const inode = lookupInode(l, name);
       if (inode === null) continue;
       if (!inode.isDir()) {
-        if (upper === null && lowers.length === 0 && !isWhiteoutInode(inode)) return o.lowerFile(l, name, inode);
+        if (upper === null && lowers === null && !isWhiteoutInode(inode)) return o.lowerFile(l, name, inode);
         inode.incRef();
         inode.decRef();
         break;
       }
       const c = dentryOf(l, name, inode);
-      if (lowers === NO_LAYERS) lowers = [];
+      lowers ??= [];
       lowers.push(c);
       if (i + 1 < this.lowers.length && this.isOpaque(c)) break;
     }
-    return upper === null && lowers.length === 0 ? null : o.directory(upper, lowers);
+    return upper === null && lowers === null ? null : o.directory(upper, lowers ?? []);
   }
 
   isOpaque(d: Dentry): boolean {

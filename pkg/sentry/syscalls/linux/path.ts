@@ -21,6 +21,32 @@ export function pathOperation(t: Task, dirfd: number, path: string, followFinal:
   return new PathOperation(t.fsContext.root, startAt(t, dirfd, path), path, followFinal);
 }
 
+/**
+ * As copyInPathOperation, for calls that take one path and are done with it when the vfs has answered: the object is the next such call's,
+ * too.
+ */
+export function copyInOnlyPath(t: Task, dirfd: number, addr: number, followFinal: boolean): PathOperation {
+  return onlyPath(t, dirfd, t.copyInPath(addr), followFinal);
+}
+
+/** As pathOperation, with the object of copyInOnlyPath. */
+export function onlyPath(t: Task, dirfd: number, path: string, followFinal: boolean): PathOperation {
+  const s = t.kernel.syscallScratch;
+  const pop = s.pop;
+  if (pop === null) {
+    const made = pathOperation(t, dirfd, path, followFinal);
+    s.pop = made;
+    return made;
+  }
+  if (path.length === 0) throw linuxerr.ENOENT;
+  pop.root = t.fsContext.root;
+  pop.start = startAt(t, dirfd, path);
+  pop.path = path;
+  pop.followFinalSymlink = followFinal;
+  pop.resolve = 0;
+  return pop;
+}
+
 /** Copies a path in and makes its PathOperation: EFAULT, ENAMETOOLONG, ENOENT, then EBADF, ENOTDIR. */
 export function copyInPathOperation(t: Task, dirfd: number, addr: number, followFinal: boolean): PathOperation {
   return pathOperation(t, dirfd, t.copyInPath(addr), followFinal);

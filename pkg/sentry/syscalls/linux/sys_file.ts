@@ -54,7 +54,7 @@ import {
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { checkAccess, type FileDescription, MAY_EXEC, type PathOperation } from "../../vfs/index.ts";
-import { copyInPathOperation, copyInPathOrFile, pathOperation } from "./path.ts";
+import { copyInPathOperation, copyInPathOrFile, onlyPath, pathOperation } from "./path.ts";
 
 // ---- descriptors
 
@@ -181,7 +181,7 @@ function openPath(
   const path = t.copyInPath(pathAddr);
   if (path.length === 0) return -errno.ENOENT;
   if (!t.fdTable.hasRoom(fdLimit(t))) return -errno.EMFILE;
-  const pop = pathOperation(t, dirfd, path, (flags & O_NOFOLLOW) === 0);
+  const pop = onlyPath(t, dirfd, path, (flags & O_NOFOLLOW) === 0);
   pop.resolve = resolve;
   const creates = (flags & (O_CREAT | __O_TMPFILE)) !== 0;
   const bits = creates ? mode & S_IALLUGO & ~t.fsContext.umask : 0;

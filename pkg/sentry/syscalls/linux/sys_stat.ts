@@ -10,7 +10,7 @@ import { STATX__RESERVED, STATX_MNT_ID, STATX_MNT_ID_UNIQUE } from "../../../abi
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { Statx } from "../../vfs/index.ts";
-import { copyInPathOperation, copyInPathOrFile } from "./path.ts";
+import { copyInOnlyPath, copyInPathOperation, onlyPath } from "./path.ts";
 import { copyOutStat, copyOutStatfs, copyOutStatx } from "./stat_encode.ts";
 
 /** stat(2). */
@@ -25,7 +25,7 @@ export function lstat(t: Task, args: SyscallArguments): number {
 
 function statPath(t: Task, pathAddr: number, addr: number, follow: boolean): number {
   const st = t.kernel.syscallScratch.statx;
-  const r = t.kernel.vfs.tryStatAt(t.creds, copyInPathOperation(t, AT_FDCWD, pathAddr, follow), st);
+  const r = t.kernel.vfs.tryStatAt(t.creds, copyInOnlyPath(t, AT_FDCWD, pathAddr, follow), st);
   if (r === 0) copyOutStat(t, addr, st);
   return r;
 }
@@ -72,11 +72,14 @@ export function statx(t: Task, args: SyscallArguments): number {
 
 /** 0, or -ENOENT when a name is missing. */
 function statPathOrFile(t: Task, dirfd: number, pathAddr: number, flags: number, st: Statx): number {
-  const p = copyInPathOrFile(t, dirfd, pathAddr, flags);
   const vfs = t.kernel.vfs;
-  if (p.pop !== null) return vfs.tryStatAt(t.creds, p.pop, st);
-  if (p.file !== null) p.file.stat(st);
-  else vfs.statVirtualDentry(t.fsContext.cwd, st);
+  const empty = (flags & AT_EMPTY_PATH) !== 0;
+  const path = empty && pathAddr === 0 ? "" : t.copyInPath(pathAddr);
+  if (path.length > 0 || !empty) {
+    return vfs.tryStatAt(t.creds, onlyPath(t, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0), st);
+  }
+  if (dirfd === AT_FDCWD) vfs.statVirtualDentry(t.fsContext.cwd, st);
+  else t.getFile(dirfd).stat(st);
   return 0;
 }
 

@@ -28,6 +28,7 @@ static void *slow(void *p) {
   if (!strcmp(what, "fsync")) r = fsync(fd);
   if (!strcmp(what, "fdatasync")) r = fdatasync(fd);
   if (!strcmp(what, "read")) r = read(fd, buf, sizeof buf);
+  if (!strcmp(what, "directory")) r = fsync(open("/host", O_RDONLY | O_DIRECTORY));
   snprintf(text, sizeof text, "%s %ld %d\\n", what, r, buf[300000]);
   done = 1;
   return p;
@@ -120,6 +121,7 @@ test("who waits for a disk holds up nobody else", () => {
   // The result is that of the held call.
   expect(runHeld(new HeldPool(), "fsync")).toBe("fsync 1 0\n");
   expect(runHeld(new HeldPool(), "fdatasync")).toBe("fdatasync 1 0\n");
+  expect(runHeld(new HeldPool(), "directory")).toBe("directory 1 0\n");
 }, 30_000);
 
 test("a fatal signal ends the wait", () => {

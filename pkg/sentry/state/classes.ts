@@ -19,6 +19,7 @@ import * as fsimplGoferDirectory from "../fsimpl/gofer/directory.ts";
 import * as fsimplGoferDirectoryFd from "../fsimpl/gofer/directory_fd.ts";
 import * as fsimplGoferGofer from "../fsimpl/gofer/gofer.ts";
 import * as fsimplGoferInode from "../fsimpl/gofer/inode.ts";
+import * as fsimplGoferOwnDescriptor from "../fsimpl/gofer/own_descriptor.ts";
 import * as fsimplGoferRegularFile from "../fsimpl/gofer/regular_file.ts";
 import * as fsimplGoferRegularFileFd from "../fsimpl/gofer/regular_file_fd.ts";
 import * as fsimplGoferSpecialFile from "../fsimpl/gofer/special_file.ts";
@@ -197,10 +198,10 @@ export const stateClasses: readonly StateClass[] = [
   fsimplGoferDirectory.GoferDirectory,
   fsimplGoferDirectoryFd.GoferDirectoryDescription,
   fsimplGoferGofer.GoferOptions,
-  fsimplGoferGofer.OwnDescriptor,
   fsimplGoferGofer.GoferFilesystem,
   fsimplGoferGofer.GoferType,
   fsimplGoferInode.GoferLocation,
+  fsimplGoferOwnDescriptor.OwnDescriptor,
   fsimplGoferRegularFile.GoferRegularFile,
   fsimplGoferRegularFileFd.HandleUse,
   fsimplGoferRegularFileFd.GoferFileDescription,

@@ -3,10 +3,12 @@ import { SEEK_CUR, SEEK_SET } from "../../../abi/linux/file.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
+import type { IOJob } from "../../iopool/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
 import { type DirentCallback, FileDescription, type VirtualDentry } from "../../vfs/index.ts";
 import type { GoferDirectory } from "./directory.ts";
 import { check } from "./inode.ts";
+import { OwnDescriptor } from "./own_descriptor.ts";
 
 /** Above this, the high word of a directory offset makes it inexact as a number. */
 const MAX_EXACT_HIGH = 0x1fffff;
@@ -168,6 +170,16 @@ export class GoferDirectoryDescription extends FileDescription {
 
   override sync(): void {
     this.inode.sync();
+  }
+
+  override startSync(dataOnly: boolean): IOJob | null {
+    const pool = this.directory.gofer.vfs.ioPool;
+    if (pool === null) return null;
+    const fd = this.directory.openForReading();
+    check(fd);
+    const job = pool.sync(new OwnDescriptor(fd), fd, dataOnly);
+    if (job === null) host.close(fd);
+    return job;
   }
 
   override release(): void {

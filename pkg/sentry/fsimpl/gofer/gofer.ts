@@ -8,7 +8,7 @@ import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { fillStatfs, HostIO } from "../../fsutil/index.ts";
-import type { IOJob, IOResource } from "../../iopool/index.ts";
+import type { IOJob } from "../../iopool/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import type { FileIDs } from "../../memmap/index.ts";
 import {
@@ -21,6 +21,7 @@ import {
 import { DescriptorCache } from "./descriptor_cache.ts";
 import { GoferDirectory } from "./directory.ts";
 import type { GoferInode } from "./inode.ts";
+import { OwnDescriptor } from "./own_descriptor.ts";
 import { GoferRegularFile } from "./regular_file.ts";
 import { GoferSpecialFile, GoferSymlink } from "./special_file.ts";
 
@@ -43,20 +44,6 @@ export class GoferOptions {
 
   constructor(rootFD: number) {
     this.rootFD = rootFD;
-  }
-}
-
-/** A descriptor that is closed when a host call of another thread has returned. */
-export class OwnDescriptor implements IOResource {
-  static readonly stateType = stateType("gofer.OwnDescriptor", [], ["fd"]);
-  readonly fd: number;
-
-  constructor(fd: number) {
-    this.fd = fd;
-  }
-
-  decUsers(): void {
-    host.close(this.fd);
   }
 }
 

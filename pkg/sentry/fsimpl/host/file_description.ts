@@ -19,6 +19,7 @@ import * as host from "../../../hostsyscall/index.ts";
 import { type StateType, stateType } from "../../../state/index.ts";
 import { type Entry, EventIn, EventOut } from "../../../waiter/index.ts";
 import { MAX_HOST_IO } from "../../fsutil/index.ts";
+import type { IOJob } from "../../iopool/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MMapOpts } from "../../memmap/index.ts";
@@ -197,6 +198,16 @@ export class HostFileDescription extends FileDescription {
 
   override sync(): void {
     thrown(host.fsync(this.fd));
+  }
+
+  override startSync(dataOnly: boolean): IOJob | null {
+    const { file, hostfs } = this.host;
+    const pool = hostfs.vfs.ioPool;
+    if (pool === null) return null;
+    file.incUsers();
+    const job = pool.sync(file, file.fd, dataOnly);
+    if (job === null) file.decUsers();
+    return job;
   }
 
   override allocate(mode: number, offset: number, length: number): void {

@@ -140,6 +140,7 @@ export const ILL_ILLOPN = 2;
 export const FPE_INTDIV = 1;
 export const TRAP_BRKPT = 1;
 export const TRAP_TRACE = 2;
+export const TRAP_HWBKPT = 4;
 export const SYS_SECCOMP = 1;
 export const POLL_IN = 1;
 export const POLL_OUT = 2;

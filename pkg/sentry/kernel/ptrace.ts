@@ -57,6 +57,8 @@ export class Ptrace {
     "forcedTrapFlag",
     "seccompData",
     "debugRegs",
+    "watching",
+    "watched",
   ]);
   readonly tracer: Task;
   /** The tracer's when it attached. */
@@ -75,6 +77,9 @@ export class Ptrace {
   seccompData = 0;
   /** DR0 to DR7, two words each. */
   readonly debugRegs: Uint32Array = new Uint32Array(2 * DEBUG_REGISTERS);
+  /** DR7 enables breakpoints; what the data they watch were when last seen. */
+  watching = false;
+  readonly watched: Uint32Array = new Uint32Array(DEBUG_REGISTERS);
 
   constructor(tracer: Task, creds: Credentials, seized: boolean) {
     this.tracer = tracer;
@@ -373,7 +378,7 @@ export function resumePtrace(t: Task, s: PtraceStop, mode: number, step: boolean
   if (p !== null) {
     p.mode = mode;
     p.step = step;
-    t.appState = mode === PTRACE_MODE_CONT && !step ? runApp : runAppTraced;
+    t.appState = mode === PTRACE_MODE_CONT && !step && !p.watching ? runApp : runAppTraced;
   }
   s.signal = sig;
   s.code = 0;

@@ -23,6 +23,7 @@ import {
   REG_RSI,
   REG_RSP,
 } from "../platform/platform.ts";
+import { getDebugReg, setDebugReg } from "./hw_breakpoint.ts";
 import type { Ptrace, PtraceStop } from "./ptrace.ts";
 import type { Task } from "./task.ts";
 
@@ -67,21 +68,14 @@ const USER_CS = 0x33;
 const USER_SS = 0x2b;
 const USER_RPL = 3;
 const EFLAGS_TF = 0x100;
+/** u_debugreg has eight members. */
+const USER_DEBUGREG_END = USER_DEBUGREG + 64;
+const LONGEST_INSTRUCTION = 15;
 /** What a tracer may change of the flags: CF PF AF ZF SF TF DF OF NT RF AC. */
 const EFLAGS_MASK = 0x54dd5;
 /** TASK_SIZE_MAX, high word, with the low one. */
 const TASK_SIZE_HIGH = 0x7fff;
 const TASK_SIZE_LOW = 0xfffff000;
-
-const DR6 = 6;
-const DR7 = 7;
-const BREAKPOINTS = 4;
-/** Bits of DR6 that read as one, and that of a single step. */
-const DR6_RESERVED = 0xffff0ff0;
-const DR6_STEP = 0x4000;
-/** Enable bits of DR7, and where the (type, length) pairs of its breakpoints begin. */
-const DR7_ENABLE = 0xff;
-const DR7_CONTROL = 16;
 
 const FXSAVE_SIZE = 512;
 /** Bytes of the FP state that say what it holds; ptrace has the features there (USER_XSTATE_XCR0_WORD). */
@@ -183,12 +177,7 @@ export function peekUser(t: Task, s: PtraceStop, p: Ptrace, off: number, out: Us
   out.lo = 0;
   out.hi = 0;
   if (off < SIZEOF_USER_REGS) getUserReg(t, s, off / 8, out);
-  else if (off >= USER_DEBUGREG && off < USER_DEBUGREG + 64) {
-    const n = (off - USER_DEBUGREG) / 8;
-    out.lo = p.debugRegs[2 * n] ?? 0;
-    out.hi = p.debugRegs[2 * n + 1] ?? 0;
-    if (n === DR6) out.lo = (out.lo ^ DR6_RESERVED) >>> 0;
-  }
+  else if (off >= USER_DEBUGREG && off < USER_DEBUGREG_END) getDebugReg(p, (off - USER_DEBUGREG) / 8, out);
   return 0;
 }
 
@@ -196,34 +185,8 @@ export function peekUser(t: Task, s: PtraceStop, p: Ptrace, off: number, out: Us
 export function pokeUser(t: Task, s: PtraceStop, p: Ptrace, off: number, lo: number, hi: number): number {
   if (off % 8 !== 0 || off >= SIZEOF_USER) return -errno.EIO;
   if (off < SIZEOF_USER_REGS) return putUserReg(t, s, off / 8, lo, hi);
-  if (off < USER_DEBUGREG || off >= USER_DEBUGREG + 64) return -errno.EIO;
-  const n = (off - USER_DEBUGREG) / 8;
-  let value = lo;
-  if (n < BREAKPOINTS) {
-    if (hi > TASK_SIZE_HIGH) return -errno.EINVAL;
-  } else if (n === DR6) {
-    value = (lo ^ DR6_RESERVED) >>> 0;
-  } else if (n === DR7) {
-    const r = checkDR7(lo);
-    if (r < 0) return r;
-  } else {
-    return -errno.EIO;
-  }
-  p.debugRegs[2 * n] = value;
-  p.debugRegs[2 * n + 1] = hi;
-  return 0;
-}
-
-/** There are no breakpoint slots to enable: as on a machine whose slots are all taken. */
-function checkDR7(lo: number): number {
-  if ((lo & DR7_ENABLE) === 0) return 0;
-  for (let i = 0; i < BREAKPOINTS; i++) {
-    if (((lo >>> (2 * i)) & 3) === 0) continue;
-    const control = (lo >>> (DR7_CONTROL + 4 * i)) & 15;
-    // Type 2 is for ports; breakpoints on execution have length 1.
-    if ((control & 3) === 2 || ((control & 3) === 0 && control !== 0)) return -errno.EINVAL;
-  }
-  return -errno.ENOSPC;
+  if (off < USER_DEBUGREG || off >= USER_DEBUGREG_END) return -errno.EIO;
+  return setDebugReg(t, p, (off - USER_DEBUGREG) / 8, lo, hi);
 }
 
 // ---- FP state
@@ -297,19 +260,24 @@ export function putXState(t: Task, src: Uint8Array): number {
 
 /** Before a tracee goes on: sets the trap flag for a single step, noting whether the program has it set itself. */
 export function showTrapFlag(t: Task, p: Ptrace): void {
-  if (!p.step) return;
-  const w = t.context.regs.words;
+  if (!p.step && !p.watching) return;
+  const { regs } = t.context;
+  const w = regs.words;
+  // The instruction is to be the program's own.
+  const at = regs.get(REG_RIP);
+  t.mm.hostSpace?.restoreCode(at, at + LONGEST_INSTRUCTION);
   const flags = w[2 * REG_EFLAGS] ?? 0;
   p.forcedTrapFlag = (flags & EFLAGS_TF) === 0;
   w[2 * REG_EFLAGS] = flags | EFLAGS_TF;
 }
 
-/** When its registers are known again: nobody is to see a trap flag that is ours. */
-export function hideTrapFlag(t: Task, p: Ptrace): void {
-  if (!p.forcedTrapFlag) return;
+/** When its registers are known again: nobody is to see a trap flag that is ours. Returns whether there was one. */
+export function hideTrapFlag(t: Task, p: Ptrace): boolean {
+  if (!p.forcedTrapFlag) return false;
   p.forcedTrapFlag = false;
   const w = t.context.regs.words;
   w[2 * REG_EFLAGS] = (w[2 * REG_EFLAGS] ?? 0) & ~EFLAGS_TF;
+  return true;
 }
 
 /** A single step ends early, at the first instruction of a signal handler. Returns whether there was one. */
@@ -317,9 +285,4 @@ export function endStep(p: Ptrace): boolean {
   const was = p.step;
   p.step = false;
   return was;
-}
-
-/** The processor trapped behind an instruction of a tracee. */
-export function noteStep(p: Ptrace): void {
-  p.debugRegs[2 * DR6] = DR6_STEP;
 }

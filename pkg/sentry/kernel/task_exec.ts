@@ -8,6 +8,7 @@ import { type LoadArgs, type LoadedProgram, loadProgram } from "../loader/index.
 import type { MemoryManager } from "../mm/index.ts";
 import { type Context, REG_EFLAGS, REG_RAX, REG_RIP, REG_RSP } from "../platform/platform.ts";
 import type { FileDescription } from "../vfs/index.ts";
+import { flushBreakpoints } from "./hw_breakpoint.ts";
 import type { PIDNamespace } from "./pid_namespace.ts";
 import { EFLAGS_INITIAL, newMemoryManager } from "./process.ts";
 import { eventStop, hasPtraceEvent, idForTracer, ptracerCapable } from "./ptrace.ts";
@@ -134,6 +135,7 @@ class RunExecveAfterSiblings implements RunState {
     replaceProgram(t, image);
     const p = t.ptrace;
     if (p === null) return runInterrupt;
+    flushBreakpoints(p);
     // What PTRACE_ATTACH and PTRACE_TRACEME did before there were events.
     if (!p.seized && !hasPtraceEvent(t, PTRACE_EVENT_EXEC)) t.sendSelfSignal(linux.SIGTRAP);
     return eventStop(t, PTRACE_EVENT_EXEC, oldID, afterSyscall(t), 0);

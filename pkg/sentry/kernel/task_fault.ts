@@ -5,7 +5,6 @@ import { SignalInfo } from "../arch/signal_info.ts";
 import { AccessExec, AccessRead, AccessWrite } from "../memmap/index.ts";
 import { FAULT_ACCERR, FAULT_BUSERR, FAULT_NOMEM, FAULT_RESOLVED } from "../mm/index.ts";
 import { type Context, REG_RAX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP } from "../platform/platform.ts";
-import { noteStep } from "./ptrace_amd64.ts";
 import type { RunState } from "./run_state.ts";
 import { SyscallArguments } from "./syscalls.ts";
 import type { Task } from "./task.ts";
@@ -14,7 +13,6 @@ import { resumeApp, runInterrupt } from "./task_run.ts";
 import { forceSignal } from "./task_signals.ts";
 import { invoke } from "./task_syscall.ts";
 
-const TRAP_DEBUG = 1;
 const TRAP_PAGE_FAULT = 14;
 /** Bits of a page fault's error code. */
 const FAULT_PRESENT = 1;
@@ -39,7 +37,6 @@ export function handleFault(t: Task): RunState | null {
   }
   t.trapNo = ctx.faultTrapno;
   t.trapErr = ctx.faultError;
-  if (t.ptrace !== null && t.trapNo === TRAP_DEBUG && sig === linux.SIGTRAP) noteStep(t.ptrace);
   forceSignal(t, SignalInfo.fault(sig, ctx.faultCode, ctx.faultAddr), false);
   return runInterrupt;
 }

@@ -13,7 +13,8 @@ import {
   REG_RAX,
   REG_RIP,
 } from "../platform/platform.ts";
-import { signalStop, stepStop, trapStop } from "./ptrace.ts";
+import { steppedOver, stopsAtBreakpoint } from "./hw_breakpoint.ts";
+import { type Ptrace, signalStop, stepStop, trapStop } from "./ptrace.ts";
 import { endStep, hideTrapFlag, showTrapFlag } from "./ptrace_amd64.ts";
 import type { RunState } from "./run_state.ts";
 import * as sigset from "./signal_set.ts";
@@ -35,6 +36,8 @@ import {
 } from "./task_signals.ts";
 import { runSyscallEntry, startSyscall } from "./task_syscall.ts";
 
+/** Number of the debug exception. */
+const TRAP_DEBUG = 1;
 /** Length of the syscall instruction. */
 export const SYSCALL_INSTRUCTION = 2;
 
@@ -78,7 +81,8 @@ class RunAppTraced implements RunState {
   execute(t: Task): RunState | null {
     const ctx = t.context;
     if (t.ptrace === null || t.killed || !ctx.stopped) return runApp.execute(t);
-    if (ctx.event !== EventSyscall) hideTrapFlag(t, t.ptrace);
+    const ours = ctx.event !== EventSyscall && hideTrapFlag(t, t.ptrace);
+    if (ours && ctx.event === EventFault && ctx.faultTrapno === TRAP_DEBUG) return trapped(t, t.ptrace);
     if (ctx.event !== EventSyscall && ctx.event !== EventSyscallRegs) return runApp.execute(t);
     t.restartCode = 0;
     t.origRax = ctx.sysno;
@@ -91,6 +95,17 @@ class RunAppTraced implements RunState {
     ctx.finishSyscall(-errno.ENOSYS, true);
     return null;
   }
+}
+
+/** The processor trapped behind an instruction of a tracee, by our trap flag. */
+function trapped(t: Task, p: Ptrace): RunState | null {
+  t.restartCode = 0;
+  t.origRax = -1;
+  t.trapNo = TRAP_DEBUG;
+  t.trapErr = 0;
+  if (steppedOver(t, p) || t.mustInterrupt()) return runInterrupt;
+  resumeApp(t);
+  return null;
 }
 
 /** The context is stopped with its registers known: signals, stops and exits are dealt with before the guest goes on. */
@@ -129,6 +144,7 @@ class RunInterrupt implements RunState {
       // The old mask may let something through.
       if (t.hasPendingSignal()) return this;
     }
+    if (t.ptrace?.watching && stopsAtBreakpoint(t, t.ptrace)) return this;
     t.origRax = -1;
     resumeApp(t);
     return null;

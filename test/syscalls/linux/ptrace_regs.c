@@ -534,7 +534,7 @@ TEST(a_whole_program_in_single_steps)
 	CHECK(n > 600);
 }
 
-static int __attribute__((noinline)) target_of_breakpoint(int n)
+static int __attribute__((noipa)) target_of_breakpoint(int n)
 {
 	return n + 1;
 }
@@ -614,4 +614,157 @@ TEST(segment_bases_are_real)
 	EQ(peek_user(pid, REG(gs_base)), (uintptr_t)&place);
 	pt_go(PTRACE_CONT, pid, 0);
 	EQ(wait_for(pid), 7 << 8);
+}
+
+extern char busy_begin[], busy_end[];
+static void __attribute__((noinline)) busy(void)
+{
+	__asm__ volatile("mov $0x1212121212121212, %%r12\n\t"
+			 "mov $0x3131, %%edi\n\t"
+			 "mov $0x3232, %%esi\n\t"
+			 "mov $0x3333, %%edx\n\t"
+			 "mov $0x3434, %%r10d\n\t"
+			 "mov $0x3535, %%r8d\n\t"
+			 "mov $0x3636, %%r9d\n\t"
+			 "mov $0x110, %%eax\n"
+			 "busy_begin:\n\t"
+			 "mov $110, %%eax\n\t"
+			 "syscall\n\t"
+			 "test %%r12, %%r12\n\t"
+			 "jnz busy_begin\n"
+			 "busy_end:" ::: "memory");
+	_exit(3);
+}
+
+static void check_busy(struct user_regs_struct *r)
+{
+	CHECK(r->rip >= (uintptr_t)busy_begin && r->rip < (uintptr_t)busy_end);
+	EQ(r->r12, 0x1212121212121212);
+	EQ(r->rdi, 0x3131);
+	EQ(r->rsi, 0x3232);
+	EQ(r->rdx, 0x3333);
+	EQ(r->r10, 0x3434);
+	EQ(r->r8, 0x3535);
+	EQ(r->r9, 0x3636);
+}
+
+TEST(a_program_that_makes_one_call_after_the_other)
+{
+	static const unsigned char code[] = {0xb8, 110, 0, 0, 0, 0x0f, 0x05};
+	pid_t pid = child_of(busy);
+	usleep(50000);
+	for (int i = 0; i < 20; i++) {
+		OK(pt(PTRACE_ATTACH, pid, 0, 0));
+		EQ(wait_for(pid), STOPPED(SIGSTOP));
+		struct user_regs_struct r = regs_of(pid);
+		check_busy(&r);
+		OK(pt(PTRACE_SETOPTIONS, pid, 0, (void *)PTRACE_O_TRACESYSGOOD));
+		for (int n = 0; n < 9; n++) {
+			pt_go(PTRACE_SINGLESTEP, pid, 0);
+			EQ(wait_for(pid), STOPPED(SIGTRAP));
+			unsigned long was = r.rip - (uintptr_t)busy_begin;
+			r = regs_of(pid);
+			check_busy(&r);
+			unsigned long is = r.rip - (uintptr_t)busy_begin;
+			EQ(is, was == 0 ? 5 : was == 5 ? 7 : was == 7 ? 10 : 0);
+		}
+		for (int n = 0; n < 6; n++) {
+			pt_go(PTRACE_SYSCALL, pid, 0);
+			EQ(wait_for(pid), SYSGOOD);
+			r = regs_of(pid);
+			check_busy(&r);
+			EQ(r.orig_rax, 110);
+			EQ(r.rip, (uintptr_t)busy_begin + 7);
+			EQ(r.rcx, r.rip);
+			EQ(r.rax, event_message(pid) == PTRACE_EVENTMSG_SYSCALL_ENTRY ? -ENOSYS : getpid());
+		}
+		if (i % 4 == 3) {
+			unsigned char seen[8];
+			OK(pt(PTRACE_PEEKTEXT, pid, (uintptr_t)busy_begin, seen));
+			CHECK(!memcmp(seen, code, 7));
+		}
+		OK(pt(PTRACE_DETACH, pid, 0, 0));
+		usleep(5000 + 1000 * i);
+	}
+	OK(pt(PTRACE_ATTACH, pid, 0, 0));
+	EQ(wait_for(pid), STOPPED(SIGSTOP));
+	poke_user(pid, REG(r12), 0);
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), 3 << 8);
+}
+
+static volatile int watched_word;
+static volatile int other_word;
+static void write_words(void)
+{
+	for (int i = 1; i <= 3; i++) {
+		other_word = i;
+		target_of_breakpoint(i);
+		watched_word = i;
+	}
+	_exit(3);
+}
+
+/* What the cases about breakpoints share: whether the machine has any. */
+static long set_breakpoint(pid_t pid, int n, const volatile void *at, unsigned long type, unsigned long length)
+{
+	poke_user(pid, USER(u_debugreg[n]), (uintptr_t)at);
+	unsigned long dr7 = 1UL << (2 * n) | (type | length << 2) << (16 + 4 * n);
+	return pt(PTRACE_POKEUSR, pid, USER(u_debugreg[7]), (void *)dr7);
+}
+
+TEST(a_watchpoint)
+{
+	pid_t pid = tracee(write_words);
+	if (set_breakpoint(pid, 1, &watched_word, 1, 3) < 0)
+		SKIP("no breakpoints");
+	for (int i = 1; i <= 3; i++) {
+		long word = 0;
+		pt_go(PTRACE_CONT, pid, 0);
+		EQ(wait_for(pid), STOPPED(SIGTRAP));
+		siginfo_t si = info_of(pid);
+		EQ(si.si_code, TRAP_HWBKPT);
+		EQ((uintptr_t)si.si_addr, regs_of(pid).rip);
+		EQ(peek_user(pid, USER(u_debugreg[6])), 0xffff0ff2);
+		CHECK(!(regs_of(pid).eflags & EFLAGS_TF));
+		OK(pt(PTRACE_PEEKDATA, pid, (uintptr_t)&watched_word, &word));
+		EQ(word & 0xffffffff, i);
+		OK(pt(PTRACE_PEEKDATA, pid, (uintptr_t)&other_word, &word));
+		EQ(word & 0xffffffff, i);
+	}
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), 3 << 8);
+}
+
+TEST(a_breakpoint_in_a_debug_register)
+{
+	pid_t pid = tracee(write_words);
+	if (set_breakpoint(pid, 0, (void *)target_of_breakpoint, 0, 0) < 0)
+		SKIP("no breakpoints");
+	for (int i = 1; i <= 3; i++) {
+		pt_go(PTRACE_CONT, pid, 0);
+		EQ(wait_for(pid), STOPPED(SIGTRAP));
+		EQ(info_of(pid).si_code, TRAP_HWBKPT);
+		EQ(regs_of(pid).rip, (uintptr_t)target_of_breakpoint);
+		EQ(regs_of(pid).rdi & 0xffffffff, i);
+		EQ(peek_user(pid, USER(u_debugreg[6])), 0xffff0ff1);
+	}
+	/* Without it the program runs to its end. */
+	poke_user(pid, USER(u_debugreg[7]), 0);
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), 3 << 8);
+}
+
+TEST(breakpoints_that_cannot_be)
+{
+	pid_t pid = tracee(write_words);
+	if (set_breakpoint(pid, 0, (void *)target_of_breakpoint, 0, 0) < 0)
+		SKIP("no breakpoints");
+	poke_user(pid, USER(u_debugreg[7]), 0);
+	ERR(EINVAL, set_breakpoint(pid, 0, (void *)target_of_breakpoint, 0, 3));
+	ERR(EINVAL, set_breakpoint(pid, 0, &watched_word, 2, 0));
+	ERR(EINVAL, set_breakpoint(pid, 0, (char *)&watched_word + 1, 1, 3));
+	EQ(peek_user(pid, USER(u_debugreg[7])), 0);
+	ERR(EINVAL, pt(PTRACE_POKEUSR, pid, USER(u_debugreg[0]), (void *)0xffffffff81000000));
+	end_task(pid);
 }

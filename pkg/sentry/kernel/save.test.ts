@@ -34,12 +34,14 @@ const GUEST = String.raw`
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/user.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <linux/futex.h>
@@ -234,11 +236,37 @@ static void w_threads(void) {
   for (long i = 0; i < 4; i++) { CHECK(pthread_join(t[i], &r) == 0); CHECK((long)r == i + 10); }
   CHECK(tls == 5);
 }
+static pid_t traced(int nr) {
+  pid_t p = fork(); int st;
+  if (p == 0) { ptrace(PTRACE_TRACEME, 0, 0, 0); raise(SIGSTOP); long r = nr < 0 ? raise(SIGUSR1) : syscall(nr); _exit(r == 77 ? 7 : 5); }
+  CHECK(waitpid(p, &st, 0) == p && WSTOPSIG(st) == SIGSTOP);
+  CHECK(ptrace(PTRACE_SETOPTIONS, p, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) == 0);
+  return p;
+}
+static void w_traced(void) {
+  struct user_regs_struct r = {0}; siginfo_t si; int st; char c;
+  pid_t a = traced(SYS_getppid), b = traced(-1), d = fork();
+  if (d == 0) for (;;) pause();
+  do { CHECK(ptrace(PTRACE_SYSCALL, a, 0, 0) == 0 && waitpid(a, &st, 0) == a && ptrace(PTRACE_GETREGS, a, 0, &r) == 0); } while (r.orig_rax != SYS_getppid);
+  CHECK(ptrace(PTRACE_CONT, b, 0, 0) == 0 && waitpid(b, &st, 0) == b && WSTOPSIG(st) == SIGUSR1);
+  CHECK(ptrace(PTRACE_SEIZE, d, 0, 0) == 0);
+  CHECK(read(go[0], &c, 1) == 1);
+  memset(&r, 0, sizeof r);
+  CHECK(ptrace(PTRACE_GETREGS, a, 0, &r) == 0 && r.orig_rax == SYS_getppid && r.rax == (unsigned long)-ENOSYS);
+  r.orig_rax = -1; r.rax = 77;
+  CHECK(ptrace(PTRACE_SETREGS, a, 0, &r) == 0 && ptrace(PTRACE_SYSCALL, a, 0, 0) == 0);
+  CHECK(waitpid(a, &st, 0) == a && WSTOPSIG(st) == (SIGTRAP | 0x80) && ptrace(PTRACE_CONT, a, 0, 0) == 0);
+  CHECK(waitpid(a, &st, 0) == a && WEXITSTATUS(st) == 7);
+  CHECK(ptrace(PTRACE_GETSIGINFO, b, 0, &si) == 0 && si.si_signo == SIGUSR1 && si.si_pid == b);
+  CHECK(ptrace(PTRACE_CONT, b, 0, 0) == 0 && waitpid(b, &st, 0) == b && WEXITSTATUS(st) == 5);
+  CHECK(ptrace(PTRACE_INTERRUPT, d, 0, 0) == 0 && waitpid(d, &st, 0) == d && st >> 16 == PTRACE_EVENT_STOP);
+  CHECK(kill(d, SIGKILL) == 0 && waitpid(d, &st, 0) == d && WTERMSIG(st) == SIGKILL);
+}
 static void w_exec(void) { char c; read(go[0], &c, 1); execl("/guest", "guest", "exec", NULL); CHECK(0); }
 
 #define LIST(X) X(read) X(nanosleep) X(abs_sleep) X(futex) X(futex_timeout) X(vfork) X(poll) X(poll_timeout) X(select) X(epoll) \
   X(epoll_timeout) X(wait4) X(zombie) X(stopped) X(compute) X(memory) X(files) X(lock) X(signals) X(sigwait) X(sigsuspend) X(timers) \
-  X(socket) X(fullpipe) X(threads) X(exec)
+  X(socket) X(fullpipe) X(threads) X(traced) X(exec)
 #define NAME(n) #n,
 #define FN(n) w_##n,
 static const char *names[] = {LIST(NAME)};

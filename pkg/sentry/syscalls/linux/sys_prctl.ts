@@ -129,8 +129,6 @@ export function prctl(t: Task, args: SyscallArguments): number {
       return unused(args, 1) ? 0 : -errno.EINVAL;
     case linux.PR_SET_VMA:
       return setVMA(t, args);
-    case linux.PR_SET_PTRACER:
-      return setPtracer(t, args);
     case PR_GET_AUXV: {
       if (args.u64(3) !== 0 || args.u64(4) !== 0) return -errno.EINVAL;
       const auxv = t.mm.auxv;
@@ -238,13 +236,6 @@ function setVMA(t: Task, args: SyscallArguments): number {
   if (end > TASK_SIZE_MAX) return -errno.ENOMEM;
   t.mm.setAnonName(start, end, name);
   return 0;
-}
-
-/** PR_SET_PTRACER: 0, -1 or an existing process. */
-function setPtracer(t: Task, args: SyscallArguments): number {
-  const pid = args.i64(1);
-  if (pid === 0 || pid === -1) return 0;
-  return t.pidNamespace.taskWithID(pid) === null ? -errno.EINVAL : 0;
 }
 
 /** arch_prctl(2). */

@@ -1106,3 +1106,241 @@ TEST(set_user_id_programs_under_a_tracer)
 	}
 	EQ(wait_for(pid), 0);
 }
+
+/* ---- several threads */
+
+static void *counting_thread(void *arg)
+{
+	(void)arg;
+	words[1] = syscall(SYS_gettid);
+	for (;;)
+		__atomic_add_fetch(&words[3], 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+static void two_threads(void)
+{
+	pthread_t t;
+	CHECK(!pthread_create(&t, 0, counting_thread, 0));
+	for (;;)
+		__atomic_add_fetch(&words[4], 1, __ATOMIC_SEQ_CST);
+}
+
+static pid_t start_two_threads(pid_t *tid)
+{
+	words = shared_words();
+	pid_t pid = child_of(two_threads);
+	while (!__atomic_load_n(&words[4], __ATOMIC_SEQ_CST) || !__atomic_load_n(&words[3], __ATOMIC_SEQ_CST))
+		usleep(1000);
+	*tid = words[1];
+	return pid;
+}
+
+static int moves(int i)
+{
+	int was = __atomic_load_n(&words[i], __ATOMIC_SEQ_CST);
+	for (int n = 0; n < 100; n++) {
+		usleep(1000);
+		if (__atomic_load_n(&words[i], __ATOMIC_SEQ_CST) != was)
+			return 1;
+	}
+	return 0;
+}
+
+TEST(a_thread_stops_alone)
+{
+	pid_t tid, pid = start_two_threads(&tid);
+	OK(pt(PTRACE_SEIZE, tid, 0, 0));
+	OK(pt(PTRACE_INTERRUPT, tid, 0, 0));
+	EQ(wait_for(tid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGTRAP));
+	EQ(state_of(tid), 't');
+	CHECK(!moves(3));
+	CHECK(moves(4));
+	pt_go(PTRACE_CONT, tid, 0);
+	CHECK(moves(3));
+	OK(pt(PTRACE_INTERRUPT, tid, 0, 0));
+	EQ(wait_for(tid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGTRAP));
+	OK(pt(PTRACE_DETACH, tid, 0, 0));
+	CHECK(moves(3));
+	end_task(pid);
+}
+
+TEST(group_stop_of_two_seized_threads)
+{
+	int status;
+	pid_t tid, pid = start_two_threads(&tid);
+	OK(pt(PTRACE_SEIZE, pid, 0, 0));
+	OK(pt(PTRACE_SEIZE, tid, 0, 0));
+	OK(syscall(SYS_tgkill, pid, tid, SIGSTOP));
+	EQ(wait_for(tid), STOPPED(SIGSTOP));
+	EQ(waitpid(pid, &status, __WALL | WNOHANG), 0);
+	pt_go(PTRACE_CONT, tid, SIGSTOP);
+	EQ(wait_for(tid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGSTOP));
+	EQ(wait_for(pid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGSTOP));
+	OK(pt(PTRACE_LISTEN, pid, 0, 0));
+	OK(pt(PTRACE_LISTEN, tid, 0, 0));
+	OK(kill(pid, SIGCONT));
+	EQ(wait_for(tid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGTRAP));
+	EQ(wait_for(pid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGTRAP));
+	end_task(tid);
+	EQ(wait_for(pid), SIGKILL);
+}
+
+TEST(group_stop_of_two_attached_threads)
+{
+	int status;
+	siginfo_t si;
+	pid_t tid, pid = start_two_threads(&tid);
+	OK(pt(PTRACE_ATTACH, pid, 0, 0));
+	EQ(wait_for(pid), STOPPED(SIGSTOP));
+	OK(pt(PTRACE_ATTACH, tid, 0, 0));
+	EQ(wait_for(tid), STOPPED(SIGSTOP));
+	pt_go(PTRACE_CONT, tid, 0);
+	pt_go(PTRACE_CONT, pid, SIGSTOP);
+	EQ(wait_for(pid), STOPPED(SIGSTOP));
+	ERR(EINVAL, pt(PTRACE_GETSIGINFO, pid, 0, &si));
+	EQ(wait_for(tid), STOPPED(SIGSTOP));
+	ERR(EINVAL, pt(PTRACE_GETSIGINFO, tid, 0, &si));
+	/* Both can run in a group stop; only SIGCONT ends it. */
+	pt_go(PTRACE_CONT, tid, 0);
+	CHECK(moves(3));
+	CHECK(!moves(4));
+	OK(pt(PTRACE_DETACH, pid, 0, 0));
+	await_state(pid, 'T');
+	OK(kill(pid, SIGCONT));
+	CHECK(moves(4));
+	EQ(waitpid(pid, &status, WNOHANG), 0);
+	/* The process is not gone before the tracer has seen its thread go. */
+	OK(kill(pid, SIGKILL));
+	EQ(wait_for(tid), SIGKILL);
+	EQ(wait_for(pid), SIGKILL);
+}
+
+TEST(an_untraced_thread_beside_a_traced_one)
+{
+	int status;
+	pid_t tid, pid = start_two_threads(&tid);
+	OK(pt(PTRACE_SEIZE, tid, 0, 0));
+	OK(kill(pid, SIGSTOP));
+	/* The leader takes the signal; the thread is told of the group stop. */
+	EQ(wait_for(tid), PTRACE_EVENT_STOP << 16 | STOPPED(SIGSTOP));
+	EQ(OK(waitpid(pid, &status, WUNTRACED)), pid);
+	EQ(status, STOPPED(SIGSTOP));
+	EQ(state_of(pid), 'T');
+	EQ(state_of(tid), 't');
+	end_task(tid);
+	EQ(wait_for(pid), SIGKILL);
+}
+
+TEST(death_of_the_process_reaps_untraced_and_shows_traced_threads)
+{
+	pid_t tid, pid = start_two_threads(&tid);
+	OK(pt(PTRACE_SEIZE, tid, 0, (void *)PTRACE_O_TRACEEXIT));
+	OK(kill(pid, SIGTERM));
+	EQ(wait_for(tid), EVENT(PTRACE_EVENT_EXIT));
+	EQ(event_message(tid), SIGTERM);
+	pt_go(PTRACE_CONT, tid, 0);
+	EQ(wait_for(tid), SIGTERM);
+	EQ(wait_for(pid), SIGTERM);
+}
+
+TEST(waiting_for_groups_and_without_threads)
+{
+	int status;
+	pid_t pid = tracee(do_pause);
+	OK(setpgid(pid, pid));
+	pt_go(PTRACE_CONT, pid, 0);
+	OK(kill(pid, SIGUSR1));
+	EQ(OK(waitpid(-pid, &status, __WNOTHREAD)), pid);
+	EQ(status, STOPPED(SIGUSR1));
+	ERR(ECHILD, waitpid(0, &status, WNOHANG));
+	/* What was reported is not reported again. */
+	EQ(waitpid(pid, &status, WNOHANG | __WALL), 0);
+	end_task(pid);
+}
+
+/* ---- masks that last as long as a call */
+
+static void suspend(void)
+{
+	sigset_t s;
+	sigemptyset(&s);
+	sigaddset(&s, SIGUSR1);
+	sigaddset(&s, SIGUSR2);
+	OK(sigprocmask(SIG_BLOCK, &s, 0));
+	signal(SIGUSR1, handler_counts);
+	signal(SIGUSR2, handler_counts);
+	sigemptyset(&s);
+	sigaddset(&s, SIGUSR2);
+	int r = sigsuspend(&s);
+	_exit(r == -1 && errno == EINTR ? 10 + words[0] : 1);
+}
+
+TEST(a_suppressed_signal_does_not_end_sigsuspend)
+{
+	uint64_t mask = 0;
+	words = shared_words();
+	pid_t pid = tracee(suspend);
+	pt_go(PTRACE_CONT, pid, 0);
+	await_state(pid, 'S');
+	OK(kill(pid, SIGUSR1));
+	EQ(wait_for(pid), STOPPED(SIGUSR1));
+	EQ(regs_of(pid).rax, -514);
+	OK(pt(PTRACE_GETSIGMASK, pid, 8, &mask));
+	EQ(mask, 1 << (SIGUSR1 - 1) | 1 << (SIGUSR2 - 1));
+	pt_go(PTRACE_CONT, pid, 0);
+	await_state(pid, 'S');
+	OK(kill(pid, SIGUSR1));
+	EQ(wait_for(pid), STOPPED(SIGUSR1));
+	pt_go(PTRACE_CONT, pid, SIGUSR1);
+	EQ(wait_for(pid), 11 << 8);
+}
+
+TEST(a_signal_that_became_blocked_is_queued_again)
+{
+	uint64_t mask = 1 << (SIGUSR1 - 1);
+	words = shared_words();
+	pid_t pid = tracee(do_pause);
+	pt_go(PTRACE_CONT, pid, 0);
+	OK(kill(pid, SIGUSR1));
+	EQ(wait_for(pid), STOPPED(SIGUSR1));
+	OK(pt(PTRACE_SETSIGMASK, pid, 8, &mask));
+	pt_go(PTRACE_CONT, pid, SIGUSR1);
+	await_state(pid, 'S');
+	OK(kill(pid, SIGUSR2));
+	EQ(wait_for(pid), STOPPED(SIGUSR2));
+	mask = 0;
+	OK(pt(PTRACE_SETSIGMASK, pid, 8, &mask));
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), STOPPED(SIGUSR1));
+	end_task(pid);
+}
+
+static void fork_in_syscall_mode(void)
+{
+	pid_t pid = syscall(SYS_fork);
+	if (pid == 0) {
+		syscall(SYS_getppid);
+		_exit(0);
+	}
+	words[0] = pid;
+	do_pause();
+}
+
+TEST(children_do_not_inherit_the_way_of_going_on)
+{
+	words = shared_words();
+	pid_t pid = tracee_with(fork_in_syscall_mode, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK);
+	to_entry(pid, SYS_fork);
+	pt_go(PTRACE_SYSCALL, pid, 0);
+	EQ(wait_for(pid), EVENT(PTRACE_EVENT_FORK));
+	pid_t child = event_message(pid);
+	EQ(wait_for(child), STOPPED(SIGSTOP));
+	EQ(regs_of(child).orig_rax, SYS_fork);
+	EQ(regs_of(child).rax, 0);
+	pt_go(PTRACE_CONT, child, 0);
+	EQ(wait_for(child), 0);
+	pt_go(PTRACE_SYSCALL, pid, 0);
+	EQ(wait_for(pid), SYSGOOD);
+	EQ(regs_of(pid).rax, child);
+	end_task(pid);
+}

@@ -1344,3 +1344,81 @@ TEST(children_do_not_inherit_the_way_of_going_on)
 	EQ(regs_of(pid).rax, child);
 	end_task(pid);
 }
+
+/* ---- children and threads of seized tasks */
+
+static void wait_then_fork(void)
+{
+	while (!__atomic_load_n(words, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	fork_and_wait();
+}
+
+TEST(children_of_a_seized_task_begin_in_a_trap)
+{
+	words = shared_words();
+	pid_t pid = child_of(wait_then_fork);
+	OK(pt(PTRACE_SEIZE, pid, 0, (void *)(PTRACE_O_TRACEFORK | PTRACE_O_TRACEEXIT)));
+	*words = 1;
+	EQ(wait_for(pid), EVENT(PTRACE_EVENT_FORK));
+	pid_t child = event_message(pid);
+	EQ(wait_for(child), PTRACE_EVENT_STOP << 16 | STOPPED(SIGTRAP));
+	siginfo_t si = info_of(child);
+	EQ(si.si_signo, SIGTRAP);
+	EQ(si.si_code, SIGTRAP | PTRACE_EVENT_STOP << 8);
+	EQ(regs_of(child).rax, 0);
+	/* No signal is left behind. */
+	pt_go(PTRACE_CONT, child, 0);
+	EQ(wait_for(child), EVENT(PTRACE_EVENT_EXIT));
+	pt_go(PTRACE_CONT, child, 0);
+	EQ(wait_for(child), 6 << 8);
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), STOPPED(SIGCHLD));
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), EVENT(PTRACE_EVENT_EXIT));
+	EQ(event_message(pid), 6 << 8);
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), 6 << 8);
+}
+
+static void vfork_and_hold(void)
+{
+	if (vfork() == 0) {
+		while (!__atomic_load_n(words, __ATOMIC_SEQ_CST))
+			usleep(1000);
+		_exit(0);
+	}
+	_exit(8);
+}
+
+TEST(a_parent_of_vfork_stops_behind_it)
+{
+	int status;
+	words = shared_words();
+	pid_t pid = child_of(vfork_and_hold);
+	await_state(pid, 'D');
+	OK(pt(PTRACE_SEIZE, pid, 0, (void *)PTRACE_O_TRACEVFORKDONE));
+	OK(pt(PTRACE_INTERRUPT, pid, 0, 0));
+	usleep(20000);
+	EQ(waitpid(pid, &status, WNOHANG | __WALL), 0);
+	*words = 1;
+	EQ(wait_for(pid), EVENT(PTRACE_EVENT_VFORK_DONE));
+	pt_go(PTRACE_CONT, pid, 0);
+	/* A stop takes the trap that was asked for with it. */
+	EQ(wait_for(pid), STOPPED(SIGCHLD));
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), 8 << 8);
+}
+
+TEST(a_call_that_does_not_exist)
+{
+	pid_t pid = tracee_with(call_getppid, PTRACE_O_TRACESYSGOOD);
+	struct user_regs_struct r = to_entry(pid, SYS_getppid);
+	r.orig_rax = 100000;
+	OK(pt(PTRACE_SETREGS, pid, 0, &r));
+	r = next_stop(pid, PTRACE_EVENTMSG_SYSCALL_EXIT);
+	EQ(r.rax, -ENOSYS);
+	EQ(r.orig_rax, 100000);
+	pt_go(PTRACE_CONT, pid, 0);
+	EQ(wait_for(pid), 3 << 8);
+}

@@ -65,7 +65,7 @@ function checkFlags(t: Task, a: CloneArgs): void {
     if ((f & linux.CLONE_DETACHED) !== 0) throw linuxerr.EINVAL;
     if ((f & linux.CLONE_PARENT_SETTID) !== 0 && a.pidfd === a.parentTID) throw linuxerr.EINVAL;
   }
-  if ((f & linux.CLONE_NS_FLAGS) !== 0) {
+  if ((f & (linux.CLONE_NS_FLAGS | linux.CLONE_NEWTIME)) !== 0) {
     if ((f & linux.CLONE_NEWUSER) === 0 && !t.creds.hasCapability(CAP_SYS_ADMIN)) throw linuxerr.EPERM;
     if ((f & linux.CLONE_NEWIPC) !== 0 && (f & linux.CLONE_SYSVSEM) !== 0) throw linuxerr.EINVAL;
   }

@@ -109,6 +109,11 @@ export abstract class Inode {
     return null;
   }
 
+  /** Whether what it shows is gone for good, so that mounts on it go too. */
+  isDead(): boolean {
+    return false;
+  }
+
   /** Whether a directory has no entries, to decide what a mount on it hides. */
   isEmptyDirectory(): boolean {
     return false;

@@ -39,7 +39,7 @@ import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
 import { OPathFileDescription } from "./opath.ts";
 import { ATTR_SIZE, type OpenOptions, type PathOperation, SetStatOptions } from "./options.ts";
-import { LAST_DOTDOT, LAST_NORM, type Walker } from "./path_walk.ts";
+import { LAST_DOTDOT, LAST_NORM, mountedAt, type Walker } from "./path_walk.ts";
 import { MAY_EXEC, MAY_READ, MAY_WRITE } from "./permissions.ts";
 import { checkSetStat, ownerOrCapable } from "./setstat.ts";
 import type { VirtualFilesystem } from "./vfs.ts";
@@ -114,7 +114,7 @@ function openCreate(vfs: VirtualFilesystem, w: Walker, r: OpenRequest, follow: b
     if (w.trailingSlash) throw linuxerr.EISDIR;
     const d = w.lookupLast();
     if (d === null) return createAndOpen(vfs, w, r);
-    if (follow && d.mounts === null && (d.inode.mode() & S_IFMT) === S_IFLNK) {
+    if (follow && (d.inode.mode() & S_IFMT) === S_IFLNK && mountedAt(w.mount, d) === null) {
       if (w.followLink(d, "")) continue;
     } else w.stepInto(d);
     break;

@@ -42,11 +42,13 @@ function cachedChild(dir: Dentry, name: string): Dentry | null {
   const cached = dir.children?.get(name);
   if (cached === undefined) return null;
   const fs = dir.fs;
-  // A mountpoint stays where it is whatever happens to the directory below it.
-  if ((!fs.revalidates && !fs.vfs.strict) || cached.mounts !== null || cached.inode.revalidate(dir, name)) {
+  // A mountpoint stays where it is whatever happens to the directory below it, until that is gone for good.
+  const pinned = cached.mounts !== null && !cached.inode.isDead();
+  if ((!fs.revalidates && !fs.vfs.strict) || pinned || cached.inode.revalidate(dir, name)) {
     cached.recentlyUsed = true;
     return cached;
   }
+  if (cached.mounts !== null) for (const m of [...cached.mounts]) fs.vfs.umountTree(m, false);
   cached.invalidate();
   return null;
 }
@@ -238,7 +240,7 @@ export class Walker {
       const d = lookupChild(this.dentry, this.names.part(path, start, stop, hash));
       if (d === null) return -ENOENT;
       const mode = d.inode.mode() & S_IFMT;
-      if (mode === S_IFLNK && d.mounts === null) {
+      if (mode === S_IFLNK && mountedAt(this.mount, d) === null) {
         // The rest of the path starts with a slash.
         this.followLink(d, path.slice(stop));
         if (!this.isDir(this.dentry)) throw linuxerr.ENOTDIR;

@@ -547,6 +547,54 @@ TEST(mountpoints_of_other_namespaces_can_be_removed)
 	finish();
 }
 
+TEST(mounts_on_links_do_not_disturb_others)
+{
+	char path[64];
+	touch("target");
+	OK(symlink("target", "link"));
+	OK(mkdir("dir", 0755));
+	touch("dir/inside");
+	OK(symlink("dir", "dirlink"));
+	private_tree();
+	if (other_process()) {
+		OK(unshare(CLONE_NEWNS));
+		snprintf(path, sizeof path, "/proc/self/fd/%d", OK(open("link", O_PATH | O_NOFOLLOW)));
+		OK(mount("/dev/null", path, 0, MS_BIND, 0));
+		snprintf(path, sizeof path, "/proc/self/fd/%d", OK(open("dirlink", O_PATH | O_NOFOLLOW)));
+		OK(mount("/dev/null", path, 0, MS_BIND, 0));
+		struct stat st;
+		OK(stat("link", &st));
+		CHECK(S_ISCHR(st.st_mode));
+		ERR(ENOTDIR, access("dirlink/inside", F_OK));
+		turn();
+		leave();
+	}
+	first();
+	struct stat st;
+	OK(stat("link", &st));
+	CHECK(S_ISREG(st.st_mode));
+	close(OK(open("link", O_CREAT | O_RDWR, 0600)));
+	OK(access("dirlink/inside", F_OK));
+	OK(access("dirlink/", F_OK));
+	turn();
+	finish();
+}
+
+TEST(mounts_on_processes_end_with_them)
+{
+	char path[64];
+	private_tree();
+	pid_t pid = OK(fork());
+	if (pid == 0)
+		pause();
+	snprintf(path, sizeof path, "/proc/%d", pid);
+	OK(mount("x", path, "tmpfs", 0, 0));
+	CHECK(*fields(path) == 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, 0, 0);
+	ERR(ENOENT, access(path, F_OK));
+}
+
 TEST(pivot_root_in_a_namespace)
 {
 	private_tree();

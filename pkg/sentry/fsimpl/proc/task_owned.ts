@@ -27,6 +27,10 @@ export abstract class TaskOwnedDirectory extends KernfsDirectory {
     return false;
   }
 
+  override isDead(): boolean {
+    return isGone(this.task);
+  }
+
   override revalidate(): boolean {
     return !isGone(this.task);
   }

@@ -1,4 +1,3 @@
-import { CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
 import * as linux from "../../../abi/linux/clone.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOFOLLOW, O_RDONLY } from "../../../abi/linux/file.ts";
@@ -174,9 +173,6 @@ export function clone3(t: Task, args: SyscallArguments): number {
   if (stack + stackSize > TASK_SIZE_MAX) return -errno.EINVAL;
   // There are no control groups a descriptor could name.
   if ((flagsHi & linux.CLONE_INTO_CGROUP_HI) !== 0) return -errno.EBADF;
-  if ((flags & linux.CLONE_NEWTIME) !== 0) {
-    return t.creds.hasCapability(CAP_SYS_ADMIN) ? -errno.EINVAL : -errno.EPERM;
-  }
   const a: CloneArgs = {
     flags,
     flagsHi,

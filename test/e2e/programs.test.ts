@@ -134,7 +134,7 @@ const namespaceScripts: readonly string[] = [
   "unshare -mu sh -c 'hostname inner; mount -t tmpfs x /mnt; touch /mnt/f; exec sleep 9' & p=$!; until nsenter -t $p -m ls /mnt/f 2>/dev/null; do sleep 0.05; done; nsenter -t $p -m -u sh -c 'hostname; ls /mnt'; ls /mnt; kill $p",
   "lsns -n -p $$ -o TYPE | grep -v time | sort",
   "unshare -m sh -c 'mount --make-rshared / && findmnt -n -o PROPAGATION /'",
-  "unshare -Urm sh -c 'mount -t tmpfs x /mnt && mkdir /mnt/old && cd /mnt && pivot_root . old && /old/bin/busybox ls / && /old/bin/busybox umount -l /old'",
+  "unshare -Urm sh -c 'mount -t tmpfs x /mnt && mkdir /mnt/old && cd /mnt && pivot_root . old && cd / && echo /* && test -d /old/proc/self && echo yes'",
   "setpriv --reuid 1000 --regid 1000 --clear-groups unshare -Ur sh -c 'id -u; touch /etc/x; cat /etc/shadow; hostname foo; unshare -u hostname foo && echo fine' 2>&1",
   "unshare --user --map-users=0,0,10 --map-groups=0,0,10 sh -c 'cat /proc/self/uid_map; id'",
 ];

@@ -245,6 +245,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplProcNet.UnixSocketsFile,
   fsimplProcRoot.RootDirectory,
   fsimplProcRoot.SelfSymlink,
+  fsimplProcSysctl.SysctlDirectory,
   fsimplProcSysctl.NamespaceLimit,
   fsimplProcSysctl.LiveSysctl,
   fsimplProcSystemText.SystemFile,

@@ -490,6 +490,21 @@ TEST(userns_root_rules_only_what_is_inside)
 	OK(sethostname("x", 1));
 }
 
+TEST(userns_root_and_sysctl_files)
+{
+	ERR(EACCES, access("/proc/sys", W_OK));
+	ERR(EACCES, access("/proc/sys/kernel", W_OK));
+	OK(access("/proc/sys/kernel/hostname", W_OK));
+	become_root_inside(1000);
+	ERR(EACCES, access("/proc/sys/kernel/hostname", W_OK));
+	ERR(EACCES, open("/proc/sys/kernel/hostname", O_WRONLY));
+	ERR(EACCES, open("/proc/sys/kernel/pid_max", O_WRONLY));
+	OK(unshare(CLONE_NEWUTS));
+	/* The file belongs to root outside whatever the namespace. */
+	ERR(EACCES, open("/proc/sys/kernel/hostname", O_WRONLY));
+	close(OK(open("/proc/sys/user/max_mnt_namespaces", O_WRONLY)));
+}
+
 TEST(userns_root_has_no_power_over_unmapped_files)
 {
 	struct stat st;

@@ -106,11 +106,16 @@ export class StaticDirectory extends KernfsDirectory {
     return inode;
   }
 
+  /** What addDir makes: subclasses have directories of their own kind. */
+  newSubdirectory(perm: number): StaticDirectory {
+    return new StaticDirectory(this.kernfs(), perm);
+  }
+
   /** Adds a subdirectory, or returns the one that is there. */
   addDir(name: string, perm = 0o555): StaticDirectory {
     const old = this.entries.get(name);
     if (old instanceof StaticDirectory) return old;
-    return this.add(name, new StaticDirectory(this.kernfs(), perm));
+    return this.add(name, this.newSubdirectory(perm));
   }
 
   override linkCount(): number {

@@ -7,7 +7,7 @@ import { KernfsSymlink, StaticDirectory, StaticFile, StaticSymlink } from "../ke
 import { isGone } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 import { parseID } from "./ids.ts";
-import { buildSysctl } from "./sysctl.ts";
+import { buildSysctl, SysctlDirectory } from "./sysctl.ts";
 import { SYSTEM_FILES, SystemFile } from "./system_text.ts";
 import { TaskDirectory, taskIno } from "./task_dir.ts";
 
@@ -43,7 +43,7 @@ export class RootDirectory extends StaticDirectory {
     tty.add("drivers", new StaticFile(fs, TTY_DRIVERS));
     tty.addDir("ldisc");
     tty.add("ldiscs", new StaticFile(fs, "n_tty       0\n"));
-    buildSysctl(fs, this.addDir("sys"));
+    buildSysctl(fs, this.add("sys", new SysctlDirectory(fs, 0o555)));
   }
 
   /** The filesystem, typed. */

@@ -21,7 +21,7 @@ import { NR_OPEN_DEFAULT } from "../../kernel/fd_table.ts";
 import { KERNEL_RELEASE, KERNEL_SYSNAME, KERNEL_VERSION } from "../../kernel/version.ts";
 import { MAY_READ, MAY_WRITE } from "../../vfs/index.ts";
 import { DevptsType } from "../devpts/index.ts";
-import { DynamicBytesInode, type StaticDirectory, StaticFile } from "../kernfs/index.ts";
+import { DynamicBytesInode, StaticDirectory, StaticFile } from "../kernfs/index.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 
 const MAX_UINT64_LESS_PAGE = "18446744073692774399";
@@ -187,6 +187,27 @@ const LIVE: readonly (readonly [string, LiveName, number])[] = [
   ["fs/epoll", "max_user_watches", 0o644],
 ];
 
+/** The permission check of /proc/sys: the mode decides, for root too; root is the first user namespace's. */
+function checkSysctl(creds: Credentials, mode: number, mask: number): number {
+  let perms = mode;
+  if (creds.effectiveKUID === 0) perms >>= 6;
+  else if (creds.inEffectiveGroup(0)) perms >>= 3;
+  return (mask & ~perms & 7) === 0 ? 0 : -linuxerr.EACCES.errno;
+}
+
+/** A directory of /proc/sys. */
+export class SysctlDirectory extends StaticDirectory {
+  static override readonly stateType = stateType("proc.SysctlDirectory", []);
+
+  override newSubdirectory(perm: number): StaticDirectory {
+    return new SysctlDirectory(this.kernfs(), perm);
+  }
+
+  override checkPermissions(creds: Credentials, mask: number): number {
+    return checkSysctl(creds, this.mode(), mask);
+  }
+}
+
 /** Fills /proc/sys. */
 export function buildSysctl(fs: ProcFilesystem, root: StaticDirectory): void {
   for (const path of Object.keys(CONSTANTS)) {
@@ -266,6 +287,10 @@ export class LiveSysctl extends DynamicBytesInode {
 
   override generate(): string {
     return `${this.value()}\n`;
+  }
+
+  override checkPermissions(creds: Credentials, mask: number): number {
+    return checkSysctl(creds, this.mode(), mask);
   }
 
   override changeQueue(): Queue | null {

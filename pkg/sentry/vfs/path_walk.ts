@@ -275,7 +275,8 @@ export class Walker {
       }
       const d = lookupChild(this.dentry, this.last);
       if (d === null) return -ENOENT;
-      if ((follow || this.trailingSlash) && d.mounts === null && (d.inode.mode() & S_IFMT) === S_IFLNK) {
+      const isLink = (d.inode.mode() & S_IFMT) === S_IFLNK && mountedAt(this.mount, d) === null;
+      if (isLink && (follow || this.trailingSlash)) {
         if (this.followLink(d, this.trailingSlash ? "/" : "")) continue;
       } else this.stepInto(d);
       if ((directory || this.trailingSlash) && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;

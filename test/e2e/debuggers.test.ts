@@ -182,6 +182,31 @@ describe.skipIf(!has("gdb") || !has("gcc"))("gdb", () => {
   });
 });
 
+describe.skipIf(!has("gcc"))("LeakSanitizer", () => {
+  test("stops the other threads and finds a leak", async () => {
+    const leak = join(work, "leak");
+    const source = `#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+static void *sleeper(void *arg) { sleep(100); return arg; }
+int main(void) {
+	pthread_t t;
+	pthread_create(&t, 0, sleeper, 0);
+	usleep(10000);
+	void *volatile p = malloc(77);
+	p = 0;
+	return 0;
+}
+`;
+    await Bun.write(`${leak}.c`, source);
+    const cc = run(["/usr/bin/gcc", "-g", "-fsanitize=leak", "-pthread", "-o", leak, `${leak}.c`]);
+    if (cc.code !== 0) return;
+    const r = sandbox([leak]);
+    expect(r.stderr).toContain("SUMMARY: LeakSanitizer: 77 byte(s) leaked in 1 allocation(s).");
+    expect(r.code).toBe(run([leak]).code);
+  });
+});
+
 describe.skipIf(!has("ltrace") || !has("gcc"))("ltrace", () => {
   test("shows library calls", () => {
     const argv = ["/usr/bin/ltrace", "-e", "printf", program];

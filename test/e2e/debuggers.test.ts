@@ -63,13 +63,14 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-/** What a run says without addresses, process ids and what else differs from run to run. */
+/** What a run says without addresses, process ids and what else differs from run to run, as what gdb says of the ends of threads. */
 function withoutNumbers(s: string): string {
   return s
     .replace(/0x[0-9a-f]+/g, "ADDR")
     .replace(/(process|Process|LWP|Thread|pid) +\d+/g, "$1 N")
     .replace(/si_pid=\d+/g, "si_pid=N")
-    .replace(/Thread ADDR \(LWP N\)/g, "Thread N");
+    .replace(/Thread ADDR \(LWP N\)/g, "Thread N")
+    .replace(/^\[(New|Thread|Switching) .*\n/gm, "");
 }
 
 describe.skipIf(!has("strace"))("strace", () => {

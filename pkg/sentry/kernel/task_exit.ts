@@ -121,9 +121,14 @@ class RunExitNotify implements RunState {
     const tg = t.threadGroup;
     const groupDead = tg.liveTasks === 0;
     if (tg.isNamespaceInit() && groupDead && othersIn(tg.pidNamespace, tg)) {
-      // Waits until the namespace is empty: reap() schedules it again.
-      t.runState = this;
-      return null;
+      // Nobody will wait for its tracees and children any more.
+      releaseTracees(t);
+      killNamespace(tg.pidNamespace, tg);
+      if (othersIn(tg.pidNamespace, tg)) {
+        // Waits until the namespace is empty: reap() schedules it again.
+        t.runState = this;
+        return null;
+      }
     }
     t.exitState = TaskExitZombie;
     releaseTracees(t);

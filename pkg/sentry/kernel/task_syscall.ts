@@ -35,6 +35,8 @@ import { forceSignal } from "./task_signals.ts";
 /** Range of the restart codes, which never reach a guest. */
 const RESTART_MIN = -errno.ERESTART_RESTARTBLOCK;
 const RESTART_MAX = -errno.ERESTARTSYS;
+/** Where the vsyscall page begins: no other code of a guest is there. Rounded, as all numbers of this size are. */
+const VSYSCALL_ADDR = 2 ** 64 - 0xa00000;
 /** Where the arguments of a system call are. */
 export const ARGUMENT_REGISTERS = [REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9] as const;
 
@@ -103,8 +105,17 @@ function call(t: Task, nr: number): SyscallResult {
   try {
     return e.fn(t, t.args);
   } catch (err) {
-    return k.errnoOf(err, t);
+    const r = k.errnoOf(err, t);
+    if (r === -errno.EFAULT) faultVsyscall(t);
+    return r;
   }
+}
+
+/** A bad pointer of a vsyscall that the host emulated raises a signal, as if the page had been code. */
+function faultVsyscall(t: Task): void {
+  const ctx = t.context;
+  if (ctx.event !== EventSyscall || ctx.syscallIP < VSYSCALL_ADDR) return;
+  forceSignal(t, SignalInfo.fault(signal.SIGSEGV, signal.SEGV_MAPERR, t.args.u64(0)), false);
 }
 
 /** ENOSYS, and a line in the log the first time. */

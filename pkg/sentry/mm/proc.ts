@@ -44,9 +44,13 @@ export function mapsLine(v: VMA): string {
   return name === "" ? `${head}\n` : `${head.padEnd(NAME_COLUMN, " ")}${name}\n`;
 }
 
+/** The page of the vsyscalls, which no vma is for and whose calls are emulated (get_gate_vma() of arch/x86). */
+const VSYSCALL_LINE = "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n";
+
 /** Writes /proc/[pid]/maps. */
 export function writeMaps(mm: MemoryManager, out: LineWriter): void {
   for (let v = mm.vmas.head; v !== null; v = v.next) out.writeLine(mapsLine(v));
+  out.writeLine(VSYSCALL_LINE);
 }
 
 /** Memory behind a vma in bytes, page by page: what is committed, not what is promised. */
@@ -151,24 +155,30 @@ export function vmFlags(v: VMA): string {
   return s;
 }
 
+function sizeLines(size: number): string {
+  return kb("Size", size) + kb("KernelPageSize", linux.PAGE_SIZE) + kb("MMUPageSize", linux.PAGE_SIZE);
+}
+
+function lockedLines(locked: number, flags: string): string {
+  return `${kb("Locked", locked)}THPeligible:           0\nVmFlags: ${flags}\n`;
+}
+
 /** The block of a vma in /proc/[pid]/smaps. */
 export function smapsBlock(mm: MemoryManager, v: VMA): string {
   const u = new MemoryUsage();
   if (!v.special) u.add(mm, v.start, v.end);
   return (
     mapsLine(v) +
-    kb("Size", v.end - v.start) +
-    kb("KernelPageSize", linux.PAGE_SIZE) +
-    kb("MMUPageSize", linux.PAGE_SIZE) +
+    sizeLines(v.end - v.start) +
     usageLines(u) +
-    kb("Locked", v.lockMode !== LOCK_NONE ? u.pss : 0) +
-    `THPeligible:           0\nVmFlags: ${vmFlags(v)}\n`
+    lockedLines(v.lockMode !== LOCK_NONE ? u.pss : 0, vmFlags(v))
   );
 }
 
 /** Writes /proc/[pid]/smaps. */
 export function writeSmaps(mm: MemoryManager, out: LineWriter): void {
   for (let v = mm.vmas.head; v !== null; v = v.next) out.writeLine(smapsBlock(mm, v));
+  out.writeLine(VSYSCALL_LINE + sizeLines(linux.PAGE_SIZE) + usageLines(new MemoryUsage()) + lockedLines(0, "ex "));
 }
 
 /** The text of /proc/[pid]/smaps_rollup. */

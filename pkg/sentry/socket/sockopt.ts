@@ -71,6 +71,9 @@ function capable(t: Task, sock: Socket, cap: number): boolean {
 
 // ---- setsockopt
 
+/** What SO_SNDBUFFORCE and SO_RCVBUFFORCE allow at most: buffers lie in the sentry's memory. */
+const FORCED_MAX = 16 << 20;
+
 /** setsockopt(2) of level SOL_SOCKET (sk_setsockopt()); `length` is not negative. 0 or a negative errno; EFAULT is thrown. */
 export function setSocketOption(t: Task, sock: Socket, name: number, addr: number, length: number): number {
   if (name === s.SO_BINDTODEVICE) return bindToDevice(t, sock, addr, length);
@@ -90,15 +93,14 @@ export function setSocketOption(t: Task, sock: Socket, name: number, addr: numbe
       return 0;
     case s.SO_SNDBUFFORCE:
       if (!capable(t, sock, CAP_NET_ADMIN)) return -errno.EPERM;
-      // The system-wide maximum is what the sandbox's memory allows: privileged tasks are bound by it too.
-      setSendBuffer(sock, Math.min(Math.max(value, 0), opts.namespace.wmemMax));
+      setSendBuffer(sock, Math.min(Math.max(value, 0), FORCED_MAX));
       return 0;
     case s.SO_RCVBUF:
       setReceiveBuffer(sock, Math.min(value >>> 0, opts.namespace.rmemMax));
       return 0;
     case s.SO_RCVBUFFORCE:
       if (!capable(t, sock, CAP_NET_ADMIN)) return -errno.EPERM;
-      setReceiveBuffer(sock, Math.min(Math.max(value, 0), opts.namespace.rmemMax));
+      setReceiveBuffer(sock, Math.min(Math.max(value, 0), FORCED_MAX));
       return 0;
     case s.SO_PRIORITY:
       if (!(value >= 0 && value <= 6) && !capable(t, sock, CAP_NET_RAW) && !capable(t, sock, CAP_NET_ADMIN)) {

@@ -50,9 +50,10 @@ export function pathnameWithDeleted(root: VirtualDentry | null, vd: VirtualDentr
   return vd.dentry.deleted ? `${path} (deleted)` : path;
 }
 
-/** The name a mapping shows in /proc/[pid]/maps: seen from the root of the mount tree. */
+/** The name a mapping shows in /proc/[pid]/maps: as the reader sees it. */
 export function pathnameForMaps(vd: VirtualDentry): string {
-  return pathnameWithDeleted(null, vd);
+  const reader = vd.dentry.inode.fs.vfs.taskSource?.current ?? null;
+  return pathnameWithDeleted(reader === null ? null : reader.fsContext.root, vd);
 }
 
 /** getcwd(2): ENOENT for a removed directory, "(unreachable)" before a path outside the root. */

@@ -176,6 +176,18 @@ TEST(pidfd_send_signal_rules)
 	EQ(got.si_code, SI_USER);
 	EQ(got.si_pid, getpid());
 	ERR(EINVAL, syscall(SYS_pidfd_send_signal, fd, SIGUSR2, &si, 0));
+	/* Another process may not be told lies; a wrong number is seen first. */
+	pid_t sleeper = OK(fork());
+	if (sleeper == 0)
+		for (;;)
+			pause();
+	int sleeper_fd = OK(syscall(SYS_pidfd_open, sleeper, 0));
+	si.si_code = SI_USER;
+	ERR(EPERM, syscall(SYS_pidfd_send_signal, sleeper_fd, SIGUSR1, &si, 0));
+	ERR(EINVAL, syscall(SYS_pidfd_send_signal, sleeper_fd, SIGUSR2, &si, 0));
+	si.si_code = SI_QUEUE;
+	OK(kill(sleeper, SIGKILL));
+	EQ(OK(waitpid(sleeper, 0, 0)), sleeper);
 	ERR(EINVAL, syscall(SYS_pidfd_send_signal, fd, 65, 0, 0));
 	ERR(EINVAL, syscall(SYS_pidfd_send_signal, fd, SIGUSR1, 0, 0x100));
 	ERR(EBADF, syscall(SYS_pidfd_send_signal, other, SIGUSR1, 0, 0));

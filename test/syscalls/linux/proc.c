@@ -383,6 +383,24 @@ TEST(smaps_and_maps_describe_the_same)
 	CHECK(strstr(text, want));
 }
 
+TEST(maps_show_names_as_the_reader_sees_them)
+{
+	int proc = OK(open("/proc", O_RDONLY | O_DIRECTORY)), n;
+	OK(mkdir("inside", 0755));
+	OK(chroot("inside"));
+	int fd = OK(open("/file", O_CREAT | O_RDWR, 0600));
+	OK(mmap(0, 4096, PROT_READ, MAP_PRIVATE, fd, 0));
+	int maps = OK(openat(proc, "self/maps", O_RDONLY));
+	for (text[0] = 0, n = 0; (size_t)n < sizeof text - 1;) {
+		int got = OK(read(maps, text + n, sizeof text - 1 - n));
+		if (got == 0)
+			break;
+		text[n += got] = 0;
+	}
+	CHECK(strstr(text, " /file\n"));
+	CHECK(!strstr(text, "inside"));
+}
+
 TEST(mem_reads_and_writes_memory)
 {
 	volatile char secret[8] = "secret";

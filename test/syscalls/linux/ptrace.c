@@ -18,6 +18,24 @@ TEST(traceme_makes_the_parent_the_tracer)
 	EQ(wait_for(pid), 0);
 }
 
+TEST(a_namespace_dies_with_its_init_although_that_traced)
+{
+	OK(unshare(CLONE_NEWPID));
+	pid_t init = OK(fork());
+	if (init == 0) {
+		tracee(do_nothing);
+		pid_t dead = OK(fork());
+		if (dead == 0) {
+			OK(pt(PTRACE_TRACEME, 0, 0, 0));
+			_exit(0);
+		}
+		siginfo_t si;
+		OK(waitid(P_PID, dead, &si, WEXITED | WNOWAIT));
+		_exit(5);
+	}
+	EQ(wait_for(init), 5 << 8);
+}
+
 TEST(traceme_twice)
 {
 	pid_t pid = OK(fork());

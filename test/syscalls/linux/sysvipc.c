@@ -298,6 +298,14 @@ TEST(message_lengths)
 	ERR(ENOMSG, msgrcv(q, &m, 5, 0, IPC_NOWAIT));
 	OK(put(q, 1, ""));
 	EQ(msgrcv(q, &m, 5, 0, 0), 0);
+	/* A copy is not cut. */
+	OK(put(q, 1, "0123456789"));
+	EQ(msgrcv(q, &m, 10, 0, MSG_COPY | IPC_NOWAIT), 10);
+	ERR(E2BIG, msgrcv(q, &m, 5, 0, MSG_COPY | IPC_NOWAIT));
+	ERR(EINVAL, msgrcv(q, &m, 5, 0, MSG_COPY | IPC_NOWAIT | MSG_NOERROR));
+	ERR(ENOMSG, msgrcv(q, &m, 10, 1, MSG_COPY | IPC_NOWAIT));
+	ERR(EINVAL, msgrcv(q, &m, 10, 0, MSG_COPY));
+	ERR(EINVAL, msgrcv(q, &m, 10, 0, MSG_COPY | IPC_NOWAIT | MSG_EXCEPT));
 	OK(msgctl(q, IPC_RMID, 0));
 }
 

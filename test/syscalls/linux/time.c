@@ -274,6 +274,34 @@ TEST(a_thousand_short_sleeps)
 	CHECK(ns_of(CLOCK_MONOTONIC) - a >= 1000000);
 }
 
+static void bad_vsyscall(void *arg)
+{
+	(void)arg;
+	((time_t (*)(time_t *))0xffffffffff600400)((time_t *)1);
+}
+
+TEST(vsyscalls)
+{
+	char line[512];
+	int listed = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+	CHECK(f);
+	while (fgets(line, sizeof line, f))
+		listed |= strcmp(line, "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n") == 0;
+	fclose(f);
+	if (!listed)
+		SKIP("the kernel has no vsyscalls");
+	time_t t = 0, now = ((time_t (*)(time_t *))0xffffffffff600400)(&t);
+	CHECK(now == t && now >= time(0) - 1 && now <= time(0));
+	struct timeval tv;
+	EQ(((int (*)(struct timeval *, void *))0xffffffffff600000)(&tv, 0), 0);
+	CHECK(tv.tv_sec >= now && tv.tv_sec <= now + 2);
+	unsigned cpu = 9999;
+	EQ(((int (*)(unsigned *, void *, void *))0xffffffffff600800)(&cpu, 0, 0), 0);
+	CHECK(cpu < 9999);
+	EQ(test_in_child(bad_vsyscall, 0), SIGSEGV);
+}
+
 TEST(clock_adjtime_reads)
 {
 	/* struct timex: modes 0 only looks. */

@@ -137,6 +137,11 @@ TEST(buffer_sizes)
 		EQ(get(fd, SO_SNDBUF), 4608);
 		OK(set(fd, SO_RCVBUFFORCE, 100000));
 		EQ(get(fd, SO_RCVBUF), 200000);
+		/* The privileged go beyond the limit. */
+		OK(set(fd, SO_SNDBUFFORCE, 4000000));
+		EQ(get(fd, SO_SNDBUF), 8000000);
+		OK(set(fd, SO_RCVBUFFORCE, 4000000));
+		EQ(get(fd, SO_RCVBUF), 8000000);
 		OK(setgid(1000));
 		OK(setuid(1000));
 	}

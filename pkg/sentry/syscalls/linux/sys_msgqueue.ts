@@ -106,6 +106,8 @@ export function msgrcv(t: Task, args: SyscallArguments): SyscallResult {
   const r = receiver(t, typeAt(args.words, 6), flags, size);
   const q = t.ipcNamespace.messageQueues.get(id);
   const got = receive(t, q, r, flags);
+  // A copy is never cut, whatever MSG_NOERROR says (copy_msg()).
+  if (got instanceof Message && (flags & linux.MSG_COPY) !== 0 && got.data.length > size) return -errno.EINVAL;
   if (got instanceof Message) return deliver(t, buf, size, got);
   if (got !== -errno.ENOMSG || (flags & IPC_NOWAIT) !== 0) return got;
   return waitForMessage(t, q, r, flags, buf, size);

@@ -35,9 +35,8 @@ export function pidfdSendSignal(t: Task, args: SyscallArguments): number {
   const target = f.target;
   let info = null;
   if (infoAddr !== 0) {
+    if (t.copyInI32(infoAddr) !== sig) return -errno.EINVAL;
     info = copyInSignalInfo(t, infoAddr, sig, target === t);
-    t.copyIn(infoAddr, t.kernel.scratch, 0, 4);
-    if (((t.kernel.scratchWords[0] ?? 0) | 0) !== sig) return -errno.EINVAL;
   }
   if (target.exitState === TaskExitDead) return -errno.ESRCH;
   if (flags === PIDFD_SIGNAL_PROCESS_GROUP) {

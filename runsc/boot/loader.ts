@@ -1,5 +1,5 @@
 import { UTS_NS_INIT_INO } from "../../pkg/abi/linux/nsfs.ts";
-import { RLIMIT_NOFILE } from "../../pkg/abi/linux/rlimit.ts";
+import { RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_NOFILE } from "../../pkg/abi/linux/rlimit.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import { LinuxError } from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
@@ -21,7 +21,7 @@ import {
   type ThreadGroup,
   UTSNamespace,
 } from "../../pkg/sentry/kernel/index.ts";
-import { newDefaultLimitSet } from "../../pkg/sentry/limits/index.ts";
+import { Limit, type LimitSet, NR_OPEN, newDefaultLimitSet } from "../../pkg/sentry/limits/index.ts";
 import { type Features, featuresFromAuxv } from "../../pkg/sentry/loader/index.ts";
 import { MemoryFile } from "../../pkg/sentry/pgalloc/index.ts";
 import { loadSystrapNative, SystrapPlatform } from "../../pkg/sentry/platform/systrap/index.ts";
@@ -35,7 +35,7 @@ import { ControlListener } from "./control.ts";
 import { WatchdogHeartbeat } from "./heartbeat.ts";
 import { SandboxLog } from "./log.ts";
 import { makeMounts, registerFilesystems } from "./mounts.ts";
-import { type BootSpec, FD } from "./spec.ts";
+import { type BootSpec, FD, type SpecLimit } from "./spec.ts";
 import { giveTerminal, makeStdio } from "./stdio.ts";
 
 /** The command cannot be run; a message for the user and the exit code that says so (127, 126, 128). */
@@ -83,6 +83,17 @@ const messages: Readonly<Record<string, string>> = {
   EPERM: "operation not permitted",
   EFAULT: "the file is truncated or damaged",
 };
+
+/** Linux's limits, with those of a specification. */
+function newLimitSet(limits: readonly SpecLimit[]): LimitSet {
+  const set = newDefaultLimitSet();
+  for (const { resource, soft, hard } of limits) {
+    if (resource < 0 || resource >= RLIM_NLIMITS) continue;
+    const most = resource === RLIMIT_NOFILE ? NR_OPEN : RLIM_INFINITY;
+    set.setUnchecked(resource, Limit.of(Math.min(soft ?? RLIM_INFINITY, most), Math.min(hard ?? RLIM_INFINITY, most)));
+  }
+  return set;
+}
 
 /** An errno as people read it. */
 function describe(e: LinuxError): string {
@@ -175,7 +186,7 @@ export class Loader {
     registerFilesystems(kernel, { cpuInfo: this.cpuInfo, bootID: randomUUID() });
     const mounts = makeMounts(kernel, root, Math.floor(this.descriptors / 2), spec.fileAccess);
     const fds = new FDTable();
-    const limits = newDefaultLimitSet();
+    const limits = newLimitSet(spec.rlimits);
     const stdio = makeStdio(kernel, root, mounts, FD.stdio);
     for (const [i, file] of stdio.entries()) {
       fds.newFDAt(i, file, false);

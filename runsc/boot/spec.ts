@@ -18,6 +18,15 @@ export const FD = {
   end: 11,
 } as const;
 
+/** A resource limit (setrlimit(2)). */
+export interface SpecLimit {
+  /** RLIMIT_*. */
+  readonly resource: number;
+  /** null: unlimited. */
+  readonly soft: number | null;
+  readonly hard: number | null;
+}
+
 /** How to run a container. Strings that come from the host are byte strings. */
 export interface BootSpec {
   /** The command and its arguments. */
@@ -29,6 +38,8 @@ export interface BootSpec {
   readonly gid: number;
   readonly groups: readonly number[];
   readonly umask: number;
+  /** Resource limits of the first process; those that are missing have Linux's defaults. */
+  readonly rlimits: readonly SpecLimit[];
   readonly hostname: string;
   /** Log more. */
   readonly debug: boolean;

@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:f
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { isAbsolute, normalize, resolve } from "node:path";
 import type { Config } from "../config/index.ts";
-import { runSandbox } from "../sandbox/index.ts";
+import { callerLimits, runSandbox } from "../sandbox/index.ts";
 import { type Command, UsageError } from "./command.ts";
 
 const O_PATH_DIRECTORY = 0x200000 | 0x10000 | 0x80000; // O_PATH | O_DIRECTORY | O_CLOEXEC
@@ -76,6 +76,7 @@ export const doCommand: Readonly<Command> = {
           gid: process.getgid?.() ?? 0,
           groups: process.getgroups?.() ?? [],
           umask: process.umask(),
+          rlimits: callerLimits(),
           hostname: bytes(hostname()),
           debug: config.debug,
           strace: config.strace,

@@ -3,4 +3,5 @@
  * root away once the code is loaded, forwards signals and reports how the command ended. A Sandbox belongs to the process that
  * started it; when either dies the other goes too.
  */
+export { callerLimits } from "./limits.ts";
 export { runSandbox, type SandboxArgs } from "./sandbox.ts";

@@ -7,7 +7,6 @@ export { BufferPool } from "./buffer_pool.ts";
 export { Message } from "./message.ts";
 export { NetworkNamespace } from "./namespace.ts";
 export { FOREVER, SocketOptions } from "./options.ts";
-export { PIDRef } from "./pid_ref.ts";
 export { PeerCredentials, Socket } from "./socket.ts";
 export { getSocketOption, setSocketOption } from "./sockopt.ts";
 export { type SocketProvider, SocketSystem, socketSystem, unixSockets } from "./system.ts";

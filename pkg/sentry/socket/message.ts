@@ -2,9 +2,9 @@ import { SIZEOF_SOCKADDR_STORAGE } from "../../abi/linux/socket.ts";
 import { stateType } from "../../state/index.ts";
 import type { Queue } from "../../waiter/index.ts";
 import { NO_ID } from "../kernel/auth/index.ts";
+import type { PIDRef } from "../kernel/pid_ref.ts";
 import type { FileDescription } from "../vfs/index.ts";
 import type { SCMRights } from "./control/index.ts";
-import type { PIDRef } from "./pid_ref.ts";
 
 const NO_CONTROL: Readonly<Uint8Array> = new Uint8Array(0);
 

@@ -5,12 +5,12 @@ import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
+import type { PIDRef } from "../kernel/pid_ref.ts";
 import type { Task } from "../kernel/task.ts";
 import type { IOSequence } from "../usermem/index.ts";
 import { FileDescription, type VirtualDentry } from "../vfs/index.ts";
 import type { Message } from "./message.ts";
 import type { SocketOptions } from "./options.ts";
-import type { PIDRef } from "./pid_ref.ts";
 import { getSocketOption, setSocketOption } from "./sockopt.ts";
 import type { SocketSystem } from "./system.ts";
 

@@ -72,7 +72,6 @@ import * as kernelFsContext from "../kernel/fs_context.ts";
 import * as kernelFutexFutex from "../kernel/futex/futex.ts";
 import * as kernelFutexWaiter from "../kernel/futex/waiter.ts";
 import * as kernelIpcObject from "../kernel/ipc/object.ts";
-import * as kernelIpcPidRef from "../kernel/ipc/pid_ref.ts";
 import * as kernelIpcRegistry from "../kernel/ipc/registry.ts";
 import * as kernelIpcUsage from "../kernel/ipc/usage.ts";
 import * as kernelIpcNamespace from "../kernel/ipc_namespace.ts";
@@ -82,6 +81,7 @@ import * as kernelMsgqueueQueue from "../kernel/msgqueue/queue.ts";
 import * as kernelMsgqueueRegistry from "../kernel/msgqueue/registry.ts";
 import * as kernelPendingSignals from "../kernel/pending_signals.ts";
 import * as kernelPidNamespace from "../kernel/pid_namespace.ts";
+import * as kernelPidRef from "../kernel/pid_ref.ts";
 import * as kernelPidfd from "../kernel/pidfd.ts";
 import * as kernelPosixTimer from "../kernel/posix_timer.ts";
 import * as kernelProcessTimers from "../kernel/process_timers.ts";
@@ -124,7 +124,6 @@ import * as socketControlRights from "../socket/control/rights.ts";
 import * as socketMessage from "../socket/message.ts";
 import * as socketNamespace from "../socket/namespace.ts";
 import * as socketOptions from "../socket/options.ts";
-import * as socketPidRef from "../socket/pid_ref.ts";
 import * as socketSocket from "../socket/socket.ts";
 import * as socketSystem from "../socket/system.ts";
 import * as socketUnixProvider from "../socket/unix/provider.ts";
@@ -293,7 +292,6 @@ export const stateClasses: readonly StateClass[] = [
   kernelFutexWaiter.Waiter,
   kernelFutexWaiter.Bucket,
   kernelIpcObject.IPCObject,
-  kernelIpcPidRef.PIDRef,
   kernelIpcRegistry.Registry,
   kernelIpcUsage.IPCUsage,
   kernelIpcNamespace.IPCNamespace,
@@ -308,6 +306,7 @@ export const stateClasses: readonly StateClass[] = [
   kernelPendingSignals.QueuedSignal,
   kernelPendingSignals.PendingSignals,
   kernelPidNamespace.PIDNamespace,
+  kernelPidRef.PIDRef,
   kernelPidfd.PIDFileDescription,
   kernelPosixTimer.PosixTimer,
   kernelProcessTimers.RealIntervalTimer,
@@ -373,7 +372,6 @@ export const stateClasses: readonly StateClass[] = [
   socketMessage.Message,
   socketNamespace.NetworkNamespace,
   socketOptions.SocketOptions,
-  socketPidRef.PIDRef,
   socketSocket.PeerCredentials,
   socketSystem.SocketSystem,
   socketUnixProvider.UnixProvider,

@@ -10,7 +10,7 @@ import type { DirentCallback } from "./options.ts";
 /** Offset of the first entry after "." and "..". */
 export const DIR_FIRST_OFFSET = 2;
 
-/** An open directory whose inode gives entries by Inode.readDir: offsets 0 and 1 are "." and "..". */
+/** An open directory. Here its inode gives the entries, by Inode.readDir: offsets 0 and 1 are "." and "..". */
 export class DirectoryFileDescription extends FileDescription {
   static override readonly stateType: StateType = stateType("vfs.DirectoryFileDescription", ["offset"]);
   /** Where the next getdents(2) starts. */
@@ -37,9 +37,13 @@ export class DirectoryFileDescription extends FileDescription {
     if (whence === SEEK_CUR) to += this.offset;
     else if (whence !== SEEK_SET) throw linuxerr.EINVAL;
     if (to < 0) throw linuxerr.EINVAL;
+    this.moveTo(to);
     this.offset = to;
     return to;
   }
+
+  /** The offset is about to become `to`. */
+  moveTo(_to: number): void {}
 
   override position(): number {
     return this.offset;

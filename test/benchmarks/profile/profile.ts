@@ -73,6 +73,7 @@ function runSentry(prefix: readonly string[], env: readonly string[]): number {
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
     groups: [],
+    rlimits: [],
     umask: 0o22,
     hostname: hostname(),
     debug: false,

@@ -1,11 +1,10 @@
 import * as errno from "../../../abi/linux/errno.ts";
-import { SEEK_CUR, SEEK_SET } from "../../../abi/linux/file.ts";
+import { SEEK_SET } from "../../../abi/linux/file.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { IOJob } from "../../iopool/index.ts";
-import type { IOSequence } from "../../usermem/index.ts";
-import { type DirentCallback, FileDescription, type VirtualDentry } from "../../vfs/index.ts";
+import { DirectoryFileDescription, type DirentCallback, type VirtualDentry } from "../../vfs/index.ts";
 import type { GoferDirectory } from "./directory.ts";
 import { check } from "./inode.ts";
 import { OwnDescriptor } from "./own_descriptor.ts";
@@ -17,10 +16,10 @@ const MAX_EXACT_HIGH = 0x1fffff;
  * An open directory. Entries come straight from the host's getdents64. Offsets are entry counts: the host's own may be hashes of 63 bits, so
  * they are recorded as the directory is read, for seekdir(3).
  */
-export class GoferDirectoryDescription extends FileDescription {
+export class GoferDirectoryDescription extends DirectoryFileDescription {
   static override readonly stateType = stateType(
     "gofer.DirectoryDescription",
-    ["directory", "index"],
+    ["directory"],
     ["fd", "dirents", "pending", "atEnd", "offsets"],
   );
   readonly directory: GoferDirectory;
@@ -31,8 +30,6 @@ export class GoferDirectoryDescription extends FileDescription {
   /** The buffer stands at an entry that has not been given. */
   pending = false;
   atEnd = false;
-  /** Entries given so far. */
-  index = 0;
   /** The host's offset behind entry i - 1 is words 2i and 2i+1. */
   offsets: Uint32Array = new Uint32Array(128);
 
@@ -58,7 +55,7 @@ export class GoferDirectoryDescription extends FileDescription {
       const name = d.name;
       let ino = d.ino;
       if (name === "..") ino = place.parent?.inode.ino ?? this.inode.ino;
-      if (!cb.handle(name, d.type, ino, this.index + 1)) return;
+      if (!cb.handle(name, d.type, ino, this.offset + 1)) return;
       this.given(d);
     }
   }
@@ -87,8 +84,8 @@ export class GoferDirectoryDescription extends FileDescription {
   /** The entry has been taken: notes where the next one is. */
   given(d: host.HostDirents): void {
     this.pending = false;
-    this.index++;
-    const at = 2 * this.index;
+    this.offset++;
+    const at = 2 * this.offset;
     if (at + 1 >= this.offsets.length) {
       const more = new Uint32Array(this.offsets.length * 2);
       more.set(this.offsets);
@@ -105,29 +102,23 @@ export class GoferDirectoryDescription extends FileDescription {
     this.pending = false;
   }
 
-  override seek(offset: number, whence: number): number {
-    let to = offset;
-    if (whence === SEEK_CUR) to += this.index;
-    else if (whence !== SEEK_SET) throw linuxerr.EINVAL;
-    if (to < 0) throw linuxerr.EINVAL;
-    if (to === this.index && to !== 0) return to;
-    const known = this.index;
+  override moveTo(to: number): void {
+    const known = this.offset;
+    if (to === known && to !== 0) return;
     this.dropBuffer();
     this.atEnd = false;
-    this.index = to;
-    if (this.fd < 0 && to === 0) return 0;
+    if (this.fd < 0 && to === 0) return;
     if (2 * to + 1 >= this.offsets.length || (to > known && !this.recorded(to))) {
       // Never been there.
       this.atEnd = true;
-      return to;
+      return;
     }
-    if (this.fd < 0) return to;
+    if (this.fd < 0) return;
     const high = this.offsets[2 * to + 1] ?? 0;
     const low = this.offsets[2 * to] ?? 0;
     if (to === 0) check(host.lseek(this.fd, 0, SEEK_SET));
     else if (high <= MAX_EXACT_HIGH) check(host.lseek(this.fd, high * 4294967296 + low, SEEK_SET));
     else this.readUpTo(to, low, high);
-    return to;
   }
 
   /** Whether the directory was read as far as entry `index` before. */
@@ -150,26 +141,6 @@ export class GoferDirectoryDescription extends FileDescription {
         if (pass === 1 && n === index) return;
       }
     }
-  }
-
-  override position(): number {
-    return this.index;
-  }
-
-  override canSeek(): boolean {
-    return true;
-  }
-
-  override read(_dst: IOSequence): number {
-    throw linuxerr.EISDIR;
-  }
-
-  override pread(_dst: IOSequence, _offset: number): number {
-    throw linuxerr.EISDIR;
-  }
-
-  override sync(): void {
-    this.inode.sync();
   }
 
   override startSync(dataOnly: boolean): IOJob | null {

@@ -1,14 +1,18 @@
 import { DT_CHR, DT_DIR } from "../../../abi/linux/dirent.ts";
-import { SEEK_CUR, SEEK_SET } from "../../../abi/linux/file.ts";
+import { SEEK_SET } from "../../../abi/linux/file.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
-import type { IOSequence } from "../../usermem/index.ts";
-import { type Dentry, type DirentCallback, FileDescription, lookupChild, type VirtualDentry } from "../../vfs/index.ts";
+import {
+  type Dentry,
+  DIR_FIRST_OFFSET,
+  DirectoryFileDescription,
+  type DirentCallback,
+  type FileDescription,
+  lookupChild,
+  type VirtualDentry,
+} from "../../vfs/index.ts";
 import type { OverlayDirectory } from "./directory.ts";
 import { isWhiteout } from "./inode.ts";
-
-/** Offset of the first entry after "." and "..". */
-const FIRST = 2;
 
 /** An entry of a layer above the last one. */
 export class SnapshotEntry {
@@ -28,14 +32,13 @@ export class SnapshotEntry {
  * An open directory. Of all layers but the last the names are read when reading starts; the last, usually the large one, is streamed with
  * those names left out. Offsets: 0 ".", 1 "..", then the names read, then the offsets of the last layer.
  */
-export class OverlayDirectoryDescription extends FileDescription implements DirentCallback {
+export class OverlayDirectoryDescription extends DirectoryFileDescription implements DirentCallback {
   static override readonly stateType = stateType(
     "overlay.DirectoryDescription",
-    ["directory", "offset", "entries", "names", "last", "lastLayer", "lastDev"],
+    ["directory", "entries", "names", "last", "lastLayer", "lastDev"],
     ["callback", "collecting"],
   );
   readonly directory: OverlayDirectory;
-  offset = 0;
   /** What the layers above the last one show; null: not read. */
   entries: SnapshotEntry[] | null = null;
   /** Names that the last layer must not show again: entries and whiteouts. */
@@ -161,7 +164,7 @@ export class OverlayDirectoryDescription extends FileDescription implements Dire
       const u = lookupChild(dir.upper, name);
       if (u !== null && isWhiteout(u)) return true;
     }
-    return cb.handle(name, type, shown, FIRST + (this.entries?.length ?? 0) + nextOff);
+    return cb.handle(name, type, shown, DIR_FIRST_OFFSET + (this.entries?.length ?? 0) + nextOff);
   }
 
   override iterDirents(cb: DirentCallback): void {
@@ -172,13 +175,13 @@ export class OverlayDirectoryDescription extends FileDescription implements Dire
       this.offset = 1;
     }
     if (this.offset === 1) {
-      if (!cb.handle("..", DT_DIR, (place.parent ?? place).inode.ino, FIRST)) return;
-      this.offset = FIRST;
+      if (!cb.handle("..", DT_DIR, (place.parent ?? place).inode.ino, DIR_FIRST_OFFSET)) return;
+      this.offset = DIR_FIRST_OFFSET;
     }
     const entries = this.entries ?? this.start();
-    const base = FIRST + entries.length;
+    const base = DIR_FIRST_OFFSET + entries.length;
     while (this.offset < base) {
-      const e = entries[this.offset - FIRST];
+      const e = entries[this.offset - DIR_FIRST_OFFSET];
       if (e !== undefined && !cb.handle(e.name, e.type, e.ino, this.offset + 1)) return;
       this.offset++;
     }
@@ -195,35 +198,9 @@ export class OverlayDirectoryDescription extends FileDescription implements Dire
     this.vd.mount.touchAtime(this.inode, this.statusFlags);
   }
 
-  override seek(offset: number, whence: number): number {
-    let to = offset;
-    if (whence === SEEK_CUR) to += this.offset;
-    else if (whence !== SEEK_SET) throw linuxerr.EINVAL;
-    if (to < 0) throw linuxerr.EINVAL;
+  override moveTo(to: number): void {
     // rewinddir(3) shows what is there now.
     if (to === 0) this.stop();
-    this.offset = to;
-    return to;
-  }
-
-  override position(): number {
-    return this.offset;
-  }
-
-  override canSeek(): boolean {
-    return true;
-  }
-
-  override read(_dst: IOSequence): number {
-    throw linuxerr.EISDIR;
-  }
-
-  override pread(_dst: IOSequence, _offset: number): number {
-    throw linuxerr.EISDIR;
-  }
-
-  override sync(): void {
-    this.inode.sync();
   }
 
   override release(): void {

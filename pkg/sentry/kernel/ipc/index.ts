@@ -3,6 +3,5 @@
  * Linux). Everything belongs to the sentry's thread and hangs off an IPCNamespace.
  */
 export { IPCObject } from "./object.ts";
-export { PIDRef } from "./pid_ref.ts";
 export { Registry } from "./registry.ts";
 export { IPCUsage } from "./usage.ts";

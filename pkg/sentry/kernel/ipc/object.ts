@@ -18,6 +18,7 @@ export class IPCObject {
     "creatorKGID",
     "mode",
     "removed",
+    "changeTime",
   ]);
   /** The user namespace that owns the IPC namespace. */
   readonly userNamespace: UserNamespace;
@@ -34,6 +35,8 @@ export class IPCObject {
   mode: number;
   /** It is gone: those who waited for it find out by this. */
   removed = false;
+  /** Seconds since the epoch: made, or changed by IPC_SET and its like. */
+  changeTime = 0;
 
   constructor(userNamespace: UserNamespace, creds: Credentials, key: number, mode: number) {
     this.userNamespace = userNamespace;

@@ -1,7 +1,8 @@
 import { E2BIG, EAGAIN, EIDRM } from "../../../abi/linux/errno.ts";
 import { MSGMNB } from "../../../abi/linux/msg.ts";
 import { stateType } from "../../../state/index.ts";
-import { IPCObject, PIDRef } from "../ipc/index.ts";
+import { IPCObject } from "../ipc/index.ts";
+import { PIDRef } from "../pid_ref.ts";
 import type { Task } from "../task.ts";
 import type { MessageQueueRegistry } from "./registry.ts";
 
@@ -130,7 +131,6 @@ export class MessageQueue extends IPCObject {
     "maxBytes",
     "sendTime",
     "receiveTime",
-    "changeTime",
     "lastSender",
     "lastReceiver",
     "receivers",
@@ -144,7 +144,6 @@ export class MessageQueue extends IPCObject {
   /** Seconds since the epoch; 0: never. */
   sendTime = 0;
   receiveTime = 0;
-  changeTime: number;
   lastSender: PIDRef | null = null;
   lastReceiver: PIDRef | null = null;
   /** Who waits, in order of arrival. */
@@ -170,7 +169,7 @@ export class MessageQueue extends IPCObject {
       this.messages.push(m);
       this.bytes += size;
     }
-    this.lastSender = PIDRef.of(t, this.lastSender);
+    this.lastSender = PIDRef.ofProcess(t, this.lastSender);
     this.sendTime = this.registry.now();
     return true;
   }
@@ -185,7 +184,7 @@ export class MessageQueue extends IPCObject {
         continue;
       }
       r.message = m;
-      this.lastReceiver = PIDRef.of(r.task, this.lastReceiver);
+      this.lastReceiver = PIDRef.ofProcess(r.task, this.lastReceiver);
       this.receiveTime = this.registry.now();
       r.task.wake();
       return true;
@@ -217,7 +216,7 @@ export class MessageQueue extends IPCObject {
     if (m === undefined) return null;
     this.bytes -= m.data.length;
     this.registry.uncharge(m.data.length);
-    this.lastReceiver = PIDRef.of(t, this.lastReceiver);
+    this.lastReceiver = PIDRef.ofProcess(t, this.lastReceiver);
     this.receiveTime = this.registry.now();
     for (const s of this.senders) if (this.fits(s.size)) s.task.wake();
     return m;

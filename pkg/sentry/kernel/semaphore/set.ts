@@ -2,7 +2,8 @@ import { EAGAIN, EIDRM, ERANGE } from "../../../abi/linux/errno.ts";
 import { IPC_NOWAIT } from "../../../abi/linux/ipc.ts";
 import { SEM_UNDO, SEMAEM, SEMVMX } from "../../../abi/linux/sem.ts";
 import { stateType } from "../../../state/index.ts";
-import { IPCObject, PIDRef } from "../ipc/index.ts";
+import { IPCObject } from "../ipc/index.ts";
+import { PIDRef } from "../pid_ref.ts";
 import type { Task } from "../task.ts";
 import type { SemaphoreRegistry } from "./registry.ts";
 import type { SemaphoreUndo, SemaphoreUndoList } from "./undo.ts";
@@ -47,7 +48,6 @@ export class SemaphoreSet extends IPCObject {
     "values",
     "users",
     "operationTime",
-    "changeTime",
     "zeroWaiters",
     "alterWaiters",
     "undos",
@@ -58,7 +58,6 @@ export class SemaphoreSet extends IPCObject {
   readonly users: Map<number, PIDRef> = new Map();
   /** Seconds since the epoch; 0: never. */
   operationTime = 0;
-  changeTime: number;
   /** Who waits, in order of arrival: those who change nothing are served first. */
   readonly zeroWaiters: Set<SemaphoreWaiter> = new Set();
   readonly alterWaiters: Set<SemaphoreWaiter> = new Set();
@@ -106,7 +105,7 @@ export class SemaphoreSet extends IPCObject {
       for (let k = 0; k < ops.length; k += 3) {
         const num = ops[k] ?? 0;
         const old = this.users.get(num) ?? null;
-        const user = PIDRef.of(w.task, old);
+        const user = PIDRef.ofProcess(w.task, old);
         if (user !== old) this.users.set(num, user);
       }
       this.operationTime = this.registry.now();
@@ -172,7 +171,7 @@ export class SemaphoreSet extends IPCObject {
   /** SETVAL and SETALL: stores a value, and forgets what was to be undone. */
   setValue(t: Task, num: number, value: number): void {
     this.values[num] = value;
-    this.users.set(num, PIDRef.of(t, this.users.get(num) ?? null));
+    this.users.set(num, PIDRef.ofProcess(t, this.users.get(num) ?? null));
     for (const u of this.undos.keys()) u.store(num, 0);
   }
 

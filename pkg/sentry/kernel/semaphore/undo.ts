@@ -1,6 +1,6 @@
 import { SEMVMX } from "../../../abi/linux/sem.ts";
 import { stateType } from "../../../state/index.ts";
-import { PIDRef } from "../ipc/index.ts";
+import { PIDRef } from "../pid_ref.ts";
 import type { Task } from "../task.ts";
 import type { SemaphoreSet } from "./set.ts";
 
@@ -72,7 +72,7 @@ export function exitSemaphores(t: Task): void {
     for (const [num, delta] of u.adjustments) {
       const v = (set.values[num] ?? 0) + delta;
       set.values[num] = Math.min(Math.max(v, 0), SEMVMX);
-      set.users.set(num, PIDRef.of(t, set.users.get(num) ?? null));
+      set.users.set(num, PIDRef.ofProcess(t, set.users.get(num) ?? null));
     }
     const changed = u.adjustments.size > 0;
     u.clear();

@@ -2,7 +2,8 @@ import { SHM_DEST } from "../../../abi/linux/shm.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Mappable, MappingSpace, Translation } from "../../memmap/index.ts";
 import { AnonMappable } from "../../mm/index.ts";
-import { IPCObject, PIDRef } from "../ipc/index.ts";
+import { IPCObject } from "../ipc/index.ts";
+import { PIDRef } from "../pid_ref.ts";
 import type { Task } from "../task.ts";
 import type { ShmRegistry } from "./registry.ts";
 
@@ -21,7 +22,6 @@ export class ShmSegment extends IPCObject implements Mappable {
     "attachCount",
     "attachTime",
     "detachTime",
-    "changeTime",
     "lockedBy",
   ]);
   readonly registry: ShmRegistry;
@@ -39,7 +39,6 @@ export class ShmSegment extends IPCObject implements Mappable {
   /** Seconds since the epoch; 0: never. */
   attachTime = 0;
   detachTime = 0;
-  changeTime: number;
   /** Kernel user id of who locked it, -1 when it is not locked. */
   lockedBy = -1;
 
@@ -50,7 +49,7 @@ export class ShmSegment extends IPCObject implements Mappable {
     this.pageSize = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
     this.memory = new AnonMappable(registry.kernel.memoryFile, this.pageSize);
     this.name = `/SYSV${(key >>> 0).toString(16).padStart(8, "0")} (deleted)`;
-    this.creator = new PIDRef(t);
+    this.creator = PIDRef.ofProcess(t, null);
     this.changeTime = registry.now();
   }
 
@@ -71,7 +70,7 @@ export class ShmSegment extends IPCObject implements Mappable {
 
   noteUser(): void {
     const t = this.registry.kernel.current;
-    if (t !== null) this.last = PIDRef.of(t, this.last);
+    if (t !== null) this.last = PIDRef.ofProcess(t, this.last);
   }
 
   /** The last mapping of a removed segment takes it along. */

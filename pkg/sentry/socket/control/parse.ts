@@ -9,9 +9,9 @@ import {
   SOL_SOCKET,
 } from "../../../abi/linux/socket.ts";
 import { type Credentials, NO_ID } from "../../kernel/auth/index.ts";
+import { PIDRef } from "../../kernel/pid_ref.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { Message } from "../message.ts";
-import { PIDRef } from "../pid_ref.ts";
 import type { SocketSystem } from "../system.ts";
 import { SCMRights } from "./rights.ts";
 

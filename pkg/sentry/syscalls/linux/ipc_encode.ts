@@ -1,6 +1,10 @@
 import * as ipc from "../../../abi/linux/ipc.ts";
-import type { IPCObject } from "../../kernel/ipc/index.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import type { IPCObject, Registry } from "../../kernel/ipc/index.ts";
 import type { Task } from "../../kernel/task.ts";
+
+/** Permission bits of ipcperms() for reading: in all three digits. */
+export const S_IRUGO = 0o444;
 
 /** Clears `size` bytes of the scratch buffer for a structure of the ctl calls. */
 export function beginStruct(t: Task, size: number): DataView {
@@ -37,12 +41,33 @@ export function putPermissions(t: Task, v: DataView, o: IPCObject): void {
   v.setUint16(ipc.PERM_SEQ, o.seq, true);
 }
 
+/** The object that IPC_STAT or, by index, one of the other STAT commands asks for. EINVAL; EACCES, unless anybody may. */
+export function objectForStat<T extends IPCObject>(
+  t: Task,
+  r: Registry<T>,
+  id: number,
+  byIndex: boolean,
+  any: boolean,
+): T {
+  const o = byIndex ? r.at(id) : r.get(id);
+  if (!any && !o.mayAccess(t.creds, S_IRUGO)) throw linuxerr.EACCES;
+  return o;
+}
+
+/** The object that IPC_SET or IPC_RMID is to change. EINVAL, EPERM. */
+export function ownedObject<T extends IPCObject>(t: Task, r: Registry<T>, id: number): T {
+  const o = r.get(id);
+  o.checkOwner(t.creds);
+  return o;
+}
+
 /** IPC_SET: what of struct ipc64_perm it takes. EINVAL. */
-export function setPermissions(t: Task, v: DataView, o: IPCObject): void {
+export function setPermissions(t: Task, v: DataView, o: IPCObject, now: number): void {
   o.setPermissions(
     t.creds,
     v.getUint32(ipc.PERM_UID, true),
     v.getUint32(ipc.PERM_GID, true),
     v.getUint32(ipc.PERM_MODE, true),
   );
+  o.changeTime = now;
 }

@@ -24,9 +24,18 @@ import {
   WAKE_INTERRUPT,
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import { beginStruct, endStruct, getU64, putPermissions, putU64, setPermissions } from "./ipc_encode.ts";
+import {
+  beginStruct,
+  endStruct,
+  getU64,
+  objectForStat,
+  ownedObject,
+  putPermissions,
+  putU64,
+  S_IRUGO,
+  setPermissions,
+} from "./ipc_encode.ts";
 
-const S_IRUGO = 0o444;
 const S_IWUGO = 0o222;
 /** Size of the type in front of the text. */
 const TYPE_SIZE = 8;
@@ -172,19 +181,15 @@ export function msgctl(t: Task, args: SyscallArguments): number {
     case IPC_STAT:
     case linux.MSG_STAT:
     case linux.MSG_STAT_ANY: {
-      const q = cmd === IPC_STAT ? ns.get(id) : ns.at(id);
-      if (cmd !== linux.MSG_STAT_ANY && !q.mayAccess(t.creds, S_IRUGO)) return -errno.EACCES;
+      const q = objectForStat(t, ns, id, cmd !== IPC_STAT, cmd === linux.MSG_STAT_ANY);
       status(t, q, buf);
       return cmd === IPC_STAT ? 0 : q.id;
     }
     case IPC_SET:
       return set(t, ns, id, buf);
-    case IPC_RMID: {
-      const q = ns.get(id);
-      q.checkOwner(t.creds);
-      q.destroy();
+    case IPC_RMID:
+      ownedObject(t, ns, id).destroy();
       return 0;
-    }
     default:
       return -errno.EINVAL;
   }
@@ -225,12 +230,10 @@ function set(t: Task, ns: MessageQueueRegistry, id: number, buf: number): number
   const { bytes, view } = t.kernel.syscallScratch;
   t.copyIn(buf, bytes, 0, linux.SIZEOF_MSQID64_DS);
   const limit = getU64(view, linux.MSG_QBYTES);
-  const q = ns.get(id);
-  q.checkOwner(t.creds);
+  const q = ownedObject(t, ns, id);
   if (limit > linux.MSGMNB && !t.creds.capable(CAP_SYS_RESOURCE)) return -errno.EPERM;
-  setPermissions(t, view, q);
+  setPermissions(t, view, q, ns.now());
   q.maxBytes = limit;
-  q.changeTime = ns.now();
   q.retryAll();
   return 0;
 }

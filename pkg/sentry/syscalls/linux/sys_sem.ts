@@ -17,10 +17,18 @@ import {
   WAKE_TIMEOUT,
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import { beginStruct, endStruct, putPermissions, putU64, setPermissions } from "./ipc_encode.ts";
+import {
+  beginStruct,
+  endStruct,
+  objectForStat,
+  ownedObject,
+  putPermissions,
+  putU64,
+  S_IRUGO,
+  setPermissions,
+} from "./ipc_encode.ts";
 import { deadlineIn, FOREVER, timeoutFrom } from "./timeout.ts";
 
-const S_IRUGO = 0o444;
 const S_IWUGO = 0o222;
 
 /** semget(key, nsems, semflg). */
@@ -117,8 +125,7 @@ export function semctl(t: Task, args: SyscallArguments): number {
     case IPC_STAT:
     case linux.SEM_STAT:
     case linux.SEM_STAT_ANY: {
-      const s = cmd === IPC_STAT ? ns.get(id) : ns.at(id);
-      if (cmd !== linux.SEM_STAT_ANY && !s.mayAccess(t.creds, S_IRUGO)) return -errno.EACCES;
+      const s = objectForStat(t, ns, id, cmd !== IPC_STAT, cmd === linux.SEM_STAT_ANY);
       status(t, s, arg);
       return cmd === IPC_STAT ? 0 : s.id;
     }
@@ -135,18 +142,12 @@ export function semctl(t: Task, args: SyscallArguments): number {
     case IPC_SET: {
       const { bytes, view } = t.kernel.syscallScratch;
       t.copyIn(arg, bytes, 0, linux.SIZEOF_SEMID64_DS);
-      const s = ns.get(id);
-      s.checkOwner(t.creds);
-      setPermissions(t, view, s);
-      s.changeTime = ns.now();
+      setPermissions(t, view, ownedObject(t, ns, id), ns.now());
       return 0;
     }
-    case IPC_RMID: {
-      const s = ns.get(id);
-      s.checkOwner(t.creds);
-      s.destroy();
+    case IPC_RMID:
+      ownedObject(t, ns, id).destroy();
       return 0;
-    }
     default:
       return -errno.EINVAL;
   }

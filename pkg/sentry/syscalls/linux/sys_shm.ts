@@ -9,10 +9,18 @@ import { ShmAttachment, type ShmRegistry, type ShmSegment } from "../../kernel/s
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { AccessExec, AccessRead, AccessWrite, newMMapOpts } from "../../memmap/index.ts";
-import { beginStruct, endStruct, putPermissions, putU64, setPermissions } from "./ipc_encode.ts";
+import {
+  beginStruct,
+  endStruct,
+  objectForStat,
+  ownedObject,
+  putPermissions,
+  putU64,
+  S_IRUGO,
+  setPermissions,
+} from "./ipc_encode.ts";
 
 /** Permission bits of ipcperms(): in all three digits. */
-const S_IRUGO = 0o444;
 const S_IWUGO = 0o222;
 const S_IXUGO = 0o111;
 
@@ -120,26 +128,19 @@ export function shmctl(t: Task, args: SyscallArguments): number {
     case IPC_STAT:
     case linux.SHM_STAT:
     case linux.SHM_STAT_ANY: {
-      const s = cmd === IPC_STAT ? ns.get(id) : ns.at(id);
-      if (cmd !== linux.SHM_STAT_ANY && !s.mayAccess(t.creds, S_IRUGO)) return -errno.EACCES;
+      const s = objectForStat(t, ns, id, cmd !== IPC_STAT, cmd === linux.SHM_STAT_ANY);
       status(t, s, buf);
       return cmd === IPC_STAT ? 0 : s.id;
     }
     case IPC_SET: {
       const { bytes, view } = t.kernel.syscallScratch;
       t.copyIn(buf, bytes, 0, linux.SIZEOF_SHMID64_DS);
-      const s = ns.get(id);
-      s.checkOwner(t.creds);
-      setPermissions(t, view, s);
-      s.changeTime = ns.now();
+      setPermissions(t, view, ownedObject(t, ns, id), ns.now());
       return 0;
     }
-    case IPC_RMID: {
-      const s = ns.get(id);
-      s.checkOwner(t.creds);
-      ns.markRemoved(s);
+    case IPC_RMID:
+      ns.markRemoved(ownedObject(t, ns, id));
       return 0;
-    }
     case linux.SHM_LOCK:
     case linux.SHM_UNLOCK:
       return lock(t, ns, ns.get(id), cmd === linux.SHM_LOCK);

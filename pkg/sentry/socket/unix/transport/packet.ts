@@ -1,7 +1,7 @@
 import { stateType } from "../../../../state/index.ts";
 import { NO_ID } from "../../../kernel/auth/index.ts";
+import type { PIDRef } from "../../../kernel/pid_ref.ts";
 import type { SCMRights } from "../../control/index.ts";
-import type { PIDRef } from "../../pid_ref.ts";
 import type { UnixEndpoint } from "./endpoint.ts";
 
 /** Overhead of the bookkeeping that Linux counts with a buffer: struct skb_shared_info and struct sk_buff. */

@@ -1,12 +1,12 @@
 import * as errno from "../../../../abi/linux/errno.ts";
 import { MSG_OOB, MSG_PEEK, MSG_WAITALL } from "../../../../abi/linux/socket.ts";
 import * as linuxerr from "../../../../errors/linuxerr/index.ts";
+import { PIDRef } from "../../../kernel/pid_ref.ts";
 import type { Task } from "../../../kernel/task.ts";
 import type { IOSequence } from "../../../usermem/index.ts";
 import { parseControl } from "../../control/index.ts";
 import type { Message } from "../../message.ts";
 import { OPT_INQ, OPT_OOBINLINE, OPT_PASSCRED, OPT_PASSPIDFD, OPT_PASSRIGHTS, OPT_PASSSEC } from "../../options.ts";
-import { PIDRef } from "../../pid_ref.ts";
 import { CLOSED, ESTABLISHED, LISTENING, RECEIVE_SHUTDOWN, SEND_SHUTDOWN, UnixEndpoint } from "./endpoint.ts";
 import { attachRights } from "./garbage.ts";
 import { autobind, findEndpoint, validateName } from "./names.ts";

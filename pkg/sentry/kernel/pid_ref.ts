@@ -1,11 +1,11 @@
 import { setFields, stateType } from "../../state/index.ts";
-import type { PIDNamespace } from "../kernel/pid_namespace.ts";
-import type { Task } from "../kernel/task.ts";
-import type { ThreadGroup } from "../kernel/thread_group.ts";
+import type { PIDNamespace } from "./pid_namespace.ts";
+import type { Task } from "./task.ts";
+import type { ThreadGroup } from "./thread_group.ts";
 
-/** Who sent a message or made a connection: outlives the process without keeping it in memory. */
+/** Who did something (sent a message, made a segment): outlives the process without keeping it in memory. */
 export class PIDRef {
-  static readonly stateType = stateType("socket.PIDRef", ["namespace", "ids"], ["process"]);
+  static readonly stateType = stateType("kernel.PIDRef", ["namespace", "ids"], ["process"]);
   /** The innermost namespace it has an id in. */
   readonly namespace: PIDNamespace;
   /** Its ids there and in the ancestors of the namespace, innermost first. */
@@ -30,6 +30,13 @@ export class PIDRef {
     const ids: number[] = [];
     for (let n: PIDNamespace | null = t.pidNamespace; n !== null; n = n.parent) ids.push(n.idOfTask(t));
     return new PIDRef(t.pidNamespace, ids, t.threadGroup);
+  }
+
+  /** The reference to a task's process: `old` when it is that already. */
+  static ofProcess(t: Task, old: PIDRef | null): PIDRef {
+    return old !== null && old.namespace === t.pidNamespace && old.ids[0] === t.tgid
+      ? old
+      : PIDRef.ofTask(t.threadGroup.leader);
   }
 
   /** Its id as a namespace sees it, 0 when it does not. */

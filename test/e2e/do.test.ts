@@ -59,6 +59,14 @@ describe("command line", () => {
     expect(r.stdout).toBe("--frobnicate -- -x\n");
   });
 
+  test("resource limits are the caller's", () => {
+    const set = "ulimit -S -n 300; ulimit -S -s 4096; ulimit -H -p 1000 2>/dev/null; ulimit -S -v 99999999";
+    const host = run(["sh", "-c", `${set}; sh -c "ulimit -S -a; ulimit -H -a"`]);
+    const sandbox = run(["sh", "-c", `${set}; ${runsc} do sh -c "ulimit -S -a; ulimit -H -a"`]);
+    expect(sandbox.stdout).toBe(host.stdout);
+    expect(sandbox.stdout).toContain("4096");
+  });
+
   test("arguments and environment are bytes", () => {
     const script = `exec ${runsc} do -- /usr/bin/printf '%s' "$(printf '\\377\\001x')"`;
     expect(run(["/bin/sh", "-c", script]).stdout).toBe("\xff\x01x");

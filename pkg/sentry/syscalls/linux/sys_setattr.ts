@@ -40,6 +40,7 @@ import {
   type Inode,
   MAX_FILE_OFFSET,
   MAY_WRITE,
+  removePrivileges,
   type SetStatOptions,
 } from "../../vfs/index.ts";
 import { copyInPathOperation, copyInPathOrFile, openFile } from "./path.ts";
@@ -216,6 +217,7 @@ export function fallocate(t: Task, args: SyscallArguments): number {
     const r = checkNewSize(t, file.inode, offset + length);
     if (r !== 0) return r;
   }
+  removePrivileges(file.inode, t.creds);
   file.allocate(mode, offset, length);
   return 0;
 }

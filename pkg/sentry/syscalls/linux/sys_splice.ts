@@ -15,7 +15,7 @@ import {
   WAKE_INTERRUPT,
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import type { FileDescription } from "../../vfs/index.ts";
+import { type FileDescription, removePrivileges } from "../../vfs/index.ts";
 import { openFile } from "./path.ts";
 import { countRead, countWrite, limitFileSize, readFile, SLICE, writeFile } from "./sys_read_write.ts";
 
@@ -166,6 +166,7 @@ class Transfer {
     const seq = this.t.kernel.syscallScratch.transferOver(n);
     const r = limitFileSize(this.t, this.output, seq, this.outPos);
     if (r < 0) return r;
+    removePrivileges(this.output.inode, this.t.creds);
     if (this.outPos < 0) return this.output.write(seq);
     const w = this.output.pwrite(seq, this.outPos);
     if (w > 0) this.outPos += w;

@@ -1,32 +1,37 @@
-/** The project's own native module: system calls, safe copies, process creation, watchdog. Compiled when first imported. */
+/** The project's own native module: system calls, safe copies, process creation, watchdog. Placed or compiled when first imported. */
 import hostSource from "./host.c" with { type: "text" };
-import { loadNative } from "./index.ts";
+import { loadNative, type NativeModule, type NativeSymbol } from "./index.ts";
 import ioPoolSource from "./io_pool.c" with { type: "text" };
 import safecopySource from "./safecopy.c" with { type: "text" };
 import spawnSource from "./spawn.c" with { type: "text" };
 import threadSource from "./thread.c" with { type: "text" };
 import watchdogSource from "./watchdog.c" with { type: "text" };
 
-const source = [hostSource, safecopySource, spawnSource, threadSource, watchdogSource, ioPoolSource].join("");
+/** What the module is made of. */
+export const hostModule = {
+  source: [hostSource, safecopySource, spawnSource, threadSource, watchdogSource, ioPoolSource].join(""),
+  name: "host.c",
+  symbols: {
+    host_calls: { args: [], returns: "i64_fast" },
+    host_sys3: { args: ["i32", "ptr", "ptr", "ptr"], returns: "i64_fast" },
+    host_sys6: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i64_fast" },
+    safe_install: { args: [], returns: "i64_fast" },
+    safe_copy: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
+    safe_zero: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
+    safe_load32: { args: ["ptr"], returns: "i64_fast" },
+    safe_store32: { args: ["ptr", "i32"], returns: "i64_fast" },
+    safe_cas32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
+    safe_op32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
+    spawn_start: { args: ["ptr"], returns: "i64_fast" },
+    spawn_go: { args: ["ptr"], returns: "i64_fast" },
+    spawn_wait: { args: ["ptr"], returns: "i64_fast" },
+    watchdog_start: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
+    watchdog_stop: { args: ["ptr"], returns: "i64_fast" },
+    io_pool_start: { args: ["ptr", "i32", "i64_fast"], returns: "i64_fast" },
+    io_pool_submit: { args: ["ptr", "i32"], returns: "i64_fast" },
+    io_pool_stop: { args: ["ptr"], returns: "i64_fast" },
+  },
+} as const satisfies NativeModule<Record<string, NativeSymbol>>;
 
 /** The compiled functions. Meaning, arguments and results are described at each function in the C files. */
-export const native = loadNative(source, "host.c", {
-  host_calls: { args: [], returns: "i64_fast" },
-  host_sys3: { args: ["i32", "ptr", "ptr", "ptr"], returns: "i64_fast" },
-  host_sys6: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i64_fast" },
-  safe_install: { args: [], returns: "i64_fast" },
-  safe_copy: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
-  safe_zero: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
-  safe_load32: { args: ["ptr"], returns: "i64_fast" },
-  safe_store32: { args: ["ptr", "i32"], returns: "i64_fast" },
-  safe_cas32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
-  safe_op32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
-  spawn_start: { args: ["ptr"], returns: "i64_fast" },
-  spawn_go: { args: ["ptr"], returns: "i64_fast" },
-  spawn_wait: { args: ["ptr"], returns: "i64_fast" },
-  watchdog_start: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
-  watchdog_stop: { args: ["ptr"], returns: "i64_fast" },
-  io_pool_start: { args: ["ptr", "i32", "i64_fast"], returns: "i64_fast" },
-  io_pool_submit: { args: ["ptr", "i32"], returns: "i64_fast" },
-  io_pool_stop: { args: ["ptr"], returns: "i64_fast" },
-});
+export const native = loadNative(hostModule);

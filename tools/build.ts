@@ -1,11 +1,12 @@
 /**
- * Makes bin/runsc, one executable with Bun, the bundled program as bytecode and the C texts inside.
+ * Makes bin/runsc, one executable with Bun, the bundled program as bytecode and the compiled C inside.
  *
  * The executable reads no `.env` and no `bunfig.toml` from where it is started.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { nativeImages } from "./native_image.ts";
 
 const root = dirname(import.meta.dir);
 const out = join(root, "bin/runsc");
@@ -20,12 +21,15 @@ const r = spawnSync(
     "--compile",
     "--bytecode",
     "--format=esm",
+    // What a process does not import is not even read: the sandbox process has no command line parser, the launcher no kernel.
+    "--splitting",
     "--target=bun",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
     // yargs asks for the terminal's width when it is loaded. Making the real process.stdout sets O_NONBLOCK on a description that
     // others share, the sandboxed command among them; runsc itself uses no such stream.
     '--define=process.stdout={"columns":80}',
+    `--define=NATIVE_IMAGES=${JSON.stringify(nativeImages())}`,
     `--outfile=${temporary}`,
     join(root, "runsc/cli/main.ts"),
   ],

@@ -14,9 +14,13 @@ const MEMORY_SIZE = 1 << 24;
 const CODE = 0x400000;
 const LINES = 0x600000;
 const SYS_DONE = 1000;
-const spin = loadNative(spinSource, "spin.c", {
-  spin_wait: { args: ["ptr", "i64_fast", "i64_fast"], returns: "i64_fast" },
-  spin_answer: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
+const spin = loadNative({
+  source: spinSource,
+  name: "spin.c",
+  symbols: {
+    spin_wait: { args: ["ptr", "i64_fast", "i64_fast"], returns: "i64_fast" },
+    spin_answer: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
+  },
 });
 const native = loadSystrapNative();
 const memfd = host.memfdCreate("guest", 1);

@@ -1,4 +1,4 @@
-import { loadNative, type NativeFunctions, type NativeSymbol } from "../../../../native/index.ts";
+import { loadNative, type NativeFunctions, type NativeModule, type NativeSymbol } from "../../../../native/index.ts";
 import source from "../../../../native/systrap.c" with { type: "text" };
 
 const symbols = {
@@ -17,10 +17,13 @@ const symbols = {
   systrap_spawn: { args: ["i64_fast"], returns: "i64_fast" },
 } as const satisfies Record<string, NativeSymbol>;
 
+/** What the platform's native module is made of. */
+export const systrapModule = { source, name: "systrap.c", symbols } as const satisfies NativeModule<typeof symbols>;
+
 /** The native functions of the platform (native/systrap.c). All return a value >= 0 or a negative errno. */
 export type SystrapNative = NativeFunctions<typeof symbols>;
 
-/** Compiles native/systrap.c. Must be called before the sentry leaves the host's root. */
+/** Loads native/systrap.c. Must be called before the sentry leaves the host's root. */
 export function loadSystrapNative(): SystrapNative {
-  return loadNative(source, "systrap.c", symbols);
+  return loadNative(systrapModule);
 }

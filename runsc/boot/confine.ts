@@ -1,5 +1,5 @@
 import * as host from "../../pkg/hostsyscall/index.ts";
-import { type FilterOptions, installFilter, sentryRules } from "./filter/index.ts";
+import { Filter, type FilterOptions, sentryRules } from "./filter/index.ts";
 import { CONFINED, FD } from "./spec.ts";
 import { send } from "./status.ts";
 
@@ -45,8 +45,13 @@ export function waitForRoot(): void {
   if (length !== 48) throw new Error("boot: the root is not empty");
 }
 
+/** The filter that confine() installs. Making it takes a while: do so where the process would wait. */
+export function makeFilter(options: FilterOptions): Filter {
+  return new Filter(sentryRules(options));
+}
+
 /** Confines every thread of this process for good. Guest code may exist after it returns. */
-export function confine(options: FilterOptions): void {
+export function confine(filter: Filter): void {
   if (host.prctl(PR_GET_NO_NEW_PRIVS) !== 1) throw new Error("boot: privileges could be gained");
-  installFilter(sentryRules(options));
+  filter.install();
 }

@@ -155,8 +155,8 @@ export class Loader {
     for (const line of text.split("\n")) this.log.warning(line);
   }
 
-  /** Builds the kernel and the first process. Throws StartError when the command cannot be run. */
-  start(): void {
+  /** Builds the kernel, without file systems and processes: nothing of the container is looked at. */
+  prepare(): void {
     const spec = this.spec;
     const users = newRootUserNamespace();
     const { timekeeper } = this;
@@ -182,8 +182,15 @@ export class Loader {
     this.platform.watchFD(this.ioPool.eventFD, EventIn, this.ioPool);
     kernel.heartbeat = new WatchdogHeartbeat(this.watchdog);
     if (spec.strace) kernel.strace = new Strace(this.log);
-    const root = newRootCredentials(users);
     registerFilesystems(kernel, { cpuInfo: this.cpuInfo, bootID: randomUUID() });
+  }
+
+  /** Mounts the file systems and makes the first process. Throws StartError when the command cannot be run. */
+  start(): void {
+    const { spec, kernel } = this;
+    if (kernel === null) throw new Error("boot: not prepared");
+    const users = kernel.rootUserNamespace;
+    const root = newRootCredentials(users);
     const mounts = makeMounts(kernel, root, Math.floor(this.descriptors / 2), spec.fileAccess);
     const fds = new FDTable();
     const limits = newLimitSet(spec.rlimits);

@@ -1,8 +1,10 @@
 import * as host from "../../pkg/hostsyscall/index.ts";
-import { confine, dropInheritance, sayLoaded, waitForRoot } from "./confine.ts";
+import { confine, dropInheritance, makeFilter, sayLoaded, waitForRoot } from "./confine.ts";
 import { Loader, StartError } from "./loader.ts";
 import { decodeSpec, FD } from "./spec.ts";
 import { send } from "./status.ts";
+
+const SIGKILL = 9;
 
 /** Reads a whole descriptor as UTF-8. */
 function readAll(fd: number): string {
@@ -24,6 +26,14 @@ function describe(e: unknown): string {
 }
 
 /**
+ * Kills every other process of the namespace, whose first one we are: they die while we do, instead of running until the host has taken our
+ * memory apart.
+ */
+function endStubs(): void {
+  if (host.getpid() === 1) host.kill(-1, SIGKILL);
+}
+
+/**
  * The sandbox process from its first line to its exit; never returns. Started by package sandbox with the descriptors of FD
  * and no privileges beyond its user namespace.
  */
@@ -33,16 +43,20 @@ export function bootMain(): never {
     dropInheritance();
     const spec = decodeSpec(readAll(FD.spec));
     host.close(FD.spec);
-    // Everything that compiles, loads or looks into /proc happens here ...
+    // Everything that loads or looks into /proc happens here.
     loader = new Loader(spec);
-    // ... and from here on there is no file system any more ...
     sayLoaded();
+    // While the parent takes the root away: what needs neither it nor anything of the container.
+    const filter = makeFilter({ hostWrites: false });
+    loader.prepare();
+    // From here on there is no file system any more ...
     waitForRoot();
     // ... nor any host call that is not on the list.
-    confine({ hostWrites: false });
+    confine(filter);
     loader.start();
     send({ state: "started" });
     const status = loader.run();
+    endStubs();
     send({ state: "exit", status });
     host.exitGroup(0);
   } catch (e) {

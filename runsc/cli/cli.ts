@@ -1,18 +1,32 @@
 import { writeSync } from "node:fs";
 import packageJSON from "../../package.json" with { type: "json" };
-import { commands, findCommand, UsageError } from "../cmd/index.ts";
+import { commands, type Flag, findCommand, UsageError } from "../cmd/index.ts";
 import { type Config, defaultConfig, globalFlags } from "../config/index.ts";
-import { newParser, parseFlags } from "./parse.ts";
+import type { Parsed } from "./parse.ts";
 
 /** Exit code of a command line that cannot be understood, as of Go's flag package. */
 const EXIT_USAGE = 2;
 /** Exit code when runsc itself fails, as gVisor's. */
 const EXIT_FAILURE = 128;
 
+const versionLine = `runsc version ${packageJSON.version}\n`;
 const usage = "Usage: runsc [flags] <command> [flags of the command]";
+
+/**
+ * Parses one level of a command line. The parser is loaded only when there is a flag to parse: it costs as much as starting the
+ * runtime, and most command lines have none. Throws UsageError.
+ */
+async function parse(args: readonly string[], usage: string, flags: Readonly<Record<string, Flag>>): Promise<Parsed> {
+  if (args[0]?.startsWith("-") === true && args[0] !== "--")
+    return (await import("./parse.ts")).parseFlags(args, usage, flags);
+  const defaults: Record<string, unknown> = {};
+  for (const [name, f] of Object.entries(flags)) if (f.default !== undefined) defaults[name] = f.default;
+  return { flags: defaults, rest: args[0] === "--" ? args.slice(1) : args };
+}
 
 /** The help page: of one command, or of all. */
 async function help(topic: string | undefined): Promise<string> {
+  const { newParser } = await import("./parse.ts");
   if (topic !== undefined) {
     const c = findCommand(topic);
     if (c === null) throw new UsageError(`no command "${topic}"; see "runsc help"`);
@@ -47,14 +61,19 @@ function configOf(flags: Readonly<Record<string, unknown>>): Config {
  */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   try {
-    const top = parseFlags(args, usage, {
+    // What engines ask first, without the parser.
+    if (args.length === 1 && args[0] === "--version") {
+      writeSync(1, versionLine);
+      return 0;
+    }
+    const top = await parse(args, usage, {
       ...globalFlags,
       version: { type: "boolean" },
       help: { type: "boolean" },
       h: { type: "boolean" },
     });
     if (top.flags["version"] === true) {
-      writeSync(1, `runsc version ${packageJSON.version}\n`);
+      writeSync(1, versionLine);
       return 0;
     }
     const name = top.rest[0];
@@ -65,7 +84,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     if (name === undefined) throw new UsageError('no command given; see "runsc help"');
     const command = findCommand(name);
     if (command === null) throw new UsageError(`no command "${name}"; see "runsc help"`);
-    const own = parseFlags(top.rest.slice(1), `runsc ${command.usage}`, {
+    const own = await parse(top.rest.slice(1), `runsc ${command.usage}`, {
       ...command.flags,
       help: { type: "boolean" },
       h: { type: "boolean" },

@@ -5,7 +5,7 @@
 import type { Command } from "./command.ts";
 import { doCommand } from "./do.ts";
 
-export { type Command, UsageError } from "./command.ts";
+export { type Command, type Flag, UsageError } from "./command.ts";
 
 /** Every command, as `runsc help` lists them. */
 export const commands: readonly Command[] = [doCommand];

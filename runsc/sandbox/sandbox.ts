@@ -29,14 +29,15 @@ const CRASH_SIZE = 65536;
 
 /**
  * Environment of the sandbox process: nothing of the caller's. The collector and the compiler work on the main thread: no
- * thread starts late, and throughput was measured equal. The optimising compilers wait until code is ten times as hot as by default: most
- * sandboxes are too short to earn back what they cost (half of the time of the first hundred execs). TZ: else the clock looks for a
- * file. No rseq: stubs must not inherit one.
+ * thread starts late, and throughput was measured equal. All compilers wait until code is about ten times as hot as by default: most
+ * sandboxes are too short to earn back what they cost (half of the time of the first hundred execs, a quarter of a short command's). TZ:
+ * else the clock looks for a file. No rseq: stubs must not inherit one.
  */
 const bootEnvironment: readonly string[] = [
   "TZ=UTC",
   "LANG=C",
   "BUN_JSC_useConcurrentJIT=0",
+  "BUN_JSC_thresholdForJITAfterWarmUp=4000",
   "BUN_JSC_useConcurrentGC=0",
   "BUN_JSC_numberOfGCMarkers=1",
   "BUN_JSC_thresholdForOptimizeAfterWarmUp=10000",
@@ -171,6 +172,10 @@ async function follow(sandbox: Sandbox, statusFD: number, crashFD: number, confi
       }
     } else if (m.state === "started") {
       sandbox.start();
+    } else if (m.state === "exit" || m.state === "error" || m.state === "panic") {
+      // The last message: nothing is left to forward, and it would end by itself.
+      sandbox.kill();
+      break;
     }
   }
   const status = reap(sandbox.process.pid);

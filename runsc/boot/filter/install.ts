@@ -18,18 +18,28 @@ export function encodeProgram(program: readonly Instruction[]): Uint8Array<Array
   return bytes;
 }
 
-/**
- * Puts the filter on every thread of this process, for ever. No-new-privileges must be set. Throws when the host refuses or one
- * thread could not be brought under it.
- */
-export function installFilter(rules: readonly Rule[]): void {
-  const program = buildProgram(rules);
-  const code = encodeProgram(program);
-  const fprog = new BigUint64Array(new ArrayBuffer(16));
-  fprog[0] = BigInt(program.length);
-  fprog[1] = BigInt(ptr(code));
-  const r = host.sys3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, fprog);
-  // A positive result is the thread that has another filter; code and fprog have been read by now.
-  if (r !== 0) throw new Error(`filter: seccomp: ${r}`);
-  if (code.length === 0 || fprog.length === 0) throw new Error("filter: empty");
+/** A filter, ready to be installed. */
+export class Filter {
+  readonly code: Uint8Array<ArrayBuffer>;
+  /** struct sock_fprog. */
+  readonly fprog: BigUint64Array;
+
+  /** Translates the rules. */
+  constructor(rules: readonly Rule[]) {
+    const program = buildProgram(rules);
+    this.code = encodeProgram(program);
+    this.fprog = new BigUint64Array(new ArrayBuffer(16));
+    this.fprog[0] = BigInt(program.length);
+    this.fprog[1] = BigInt(ptr(this.code));
+  }
+
+  /**
+   * Puts the filter on every thread of this process, for ever. No-new-privileges must be set. Throws when the host refuses or one
+   * thread could not be brought under it.
+   */
+  install(): void {
+    const r = host.sys3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, this.fprog);
+    // A positive result is the thread that has another filter.
+    if (r !== 0) throw new Error(`filter: seccomp: ${r}`);
+  }
 }

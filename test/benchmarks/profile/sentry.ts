@@ -11,6 +11,7 @@ import { Loader } from "../../../runsc/boot/loader.ts";
 const out = process.env["PROFILE_OUT"] ?? "";
 const interval = Number(process.env["PROFILE_INTERVAL"]);
 const loader = new Loader(decodeSpec(readFileSync(FD.spec, "utf8")));
+loader.prepare();
 loader.start();
 let status = 0;
 if (out === "") {

@@ -140,7 +140,7 @@ export class Loader {
     this.memoryFile = new MemoryFile();
     this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, {
       cores: spec.cpus,
-      accelerate: true,
+      accelerate: spec.systrapPatching,
     });
     this.timekeeper.watchClockChanges(this.platform);
     this.watchdog = new Watchdog({ logFD: FD.log });

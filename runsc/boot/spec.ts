@@ -46,6 +46,8 @@ export interface BootSpec {
   /** Log system calls. */
   readonly strace: boolean;
   readonly platform: string;
+  /** Hot call sites may be patched and request lines polled. */
+  readonly systrapPatching: boolean;
   /** Whether the root directory is changed by others, and when that has to be seen. */
   readonly fileAccess: "exclusive" | "shared" | "timed";
   /** CPUs the host lets this process use. */

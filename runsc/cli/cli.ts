@@ -50,6 +50,7 @@ function configOf(flags: Readonly<Record<string, unknown>>): Config {
     debugLog: flags["debug-log"],
     strace: flags["strace"] === true,
     platform: flags["platform"],
+    systrapDisableSyscallPatching: flags["systrap-disable-syscall-patching"] === true,
     network: flags["network"],
     fileAccess: flags["file-access"] ?? null,
   };

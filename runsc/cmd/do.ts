@@ -81,6 +81,7 @@ export const doCommand: Readonly<Command> = {
           debug: config.debug,
           strace: config.strace,
           platform: config.platform,
+          systrapPatching: !config.systrapDisableSyscallPatching,
           // The host goes on using the directory.
           fileAccess: config.fileAccess ?? "timed",
           cpus: availableParallelism(),

@@ -23,6 +23,8 @@ export interface Config {
   /** One line per system call in the debug log. */
   readonly strace: boolean;
   readonly platform: (typeof platformNames)[number];
+  /** Hot call sites are left alone and no request lines polled, for comparison. */
+  readonly systrapDisableSyscallPatching: boolean;
   readonly network: NetworkType;
   /** null: what suits the command. */
   readonly fileAccess: FileAccessType | null;
@@ -34,6 +36,7 @@ export const defaultConfig: Config = Object.freeze({
   debugLog: "",
   strace: false,
   platform: "systrap",
+  systrapDisableSyscallPatching: false,
   network: "none",
   fileAccess: null,
 });
@@ -48,6 +51,11 @@ export const globalFlags = {
     describe: "log every system call of the sandbox, to the debug log or else to standard error",
   },
   platform: { type: "string", choices: platformNames, default: "systrap", describe: "how guest code is run" },
+  "systrap-disable-syscall-patching": {
+    type: "boolean",
+    default: false,
+    describe: "leave the guest's code alone and have every system call notified: slower, for comparison",
+  },
   network: { type: "string", choices: networkTypes, default: "none", describe: "what the network is connected to" },
   "file-access": {
     type: "string",

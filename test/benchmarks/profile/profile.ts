@@ -79,6 +79,7 @@ function runSentry(prefix: readonly string[], env: readonly string[]): number {
     debug: false,
     strace: false,
     platform: "systrap",
+    systrapPatching: true,
     fileAccess: "timed",
     cpus: availableParallelism(),
     memory: totalmem(),

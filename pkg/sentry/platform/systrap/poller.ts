@@ -23,12 +23,14 @@ const FREQUENT_CALLS = 64;
 const FREQUENT_MS = 0.8;
 /** The most that is saved up. */
 const CREDIT_MAX = 2000;
-/** Rounds between two looks at other events. */
-const SPIN_CHUNK = 250;
+/** Rounds between two looks at other events: faults of guests are among them. */
+const SPIN_CHUNK = 40;
 /** Requests served before other events are looked at. */
 const SPIN_SERVED = 64;
 /** A spell that served fewer requests than this was not worth it ... */
 const SPIN_WORTH = 16;
+/** ... or fewer than this for each event of another kind (a fault, a call that needs registers, a descriptor) ... */
+const OTHERS_WEIGHT = 3;
 /** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
 const PENALTY_MIN = 8;
 const PENALTY_MAX = 4096;
@@ -72,6 +74,8 @@ export class LinePoller {
       "crowded",
       "preempted",
       "silent",
+      "mixed",
+      "others",
       "ourCPU",
       "otherCPUs",
     ],
@@ -95,8 +99,9 @@ export class LinePoller {
   readonly status: Int32Array;
   /** Polling ended because nothing came, or no core is to spare. */
   tired = false;
-  /** Requests served in this spell. */
+  /** Requests served in this spell, and events of other kinds. */
   served = 0;
+  others = 0;
   /** Rounds that may be spent while it is crowded. */
   credit = 0;
   /** Notified calls while no core was to spare, and since when they are counted (performance.now). */
@@ -106,12 +111,13 @@ export class LinePoller {
   /** Notified calls to be waited for before the next spell. */
   skip = PENALTY_MIN;
 
-  /** Statistics: spells of polling, calls served in them, and how spells ended: no core to spare, ours taken by others, nothing came. */
+  /** Statistics: spells of polling, calls served in them, and how spells ended: no core to spare, ours taken by others, nothing came, too few calls among faults. */
   spells = 0;
   lineCalls = 0;
   crowded = 0;
   preempted = 0;
   silent = 0;
+  mixed = 0;
   /** Masks of the CPU that is ours while lines are polled, and of all others. */
   readonly ourCPU: Uint32Array = new Uint32Array(CPU_WORDS);
   readonly otherCPUs: Uint32Array = new Uint32Array(CPU_WORDS);
@@ -133,6 +139,7 @@ export class LinePoller {
     this.on = true;
     this.spells++;
     this.served = 0;
+    this.others = 0;
     this.credit = CREDIT_MAX;
     this.takeCore();
     // Before the call is answered: the next one may come before we get to poll.
@@ -163,7 +170,6 @@ export class LinePoller {
     this.ourCPU[cpu >>> 5] = bit;
     this.otherCPUs[cpu >>> 5] = (this.otherCPUs[cpu >>> 5] ?? 0) & ~bit;
     host.schedSetaffinity(0, bytesOf(this.ourCPU));
-    this.platform.setSync(false);
   }
 
   /** A thread goes on while lines are polled. */
@@ -262,7 +268,15 @@ export class LinePoller {
       // Other threads, faults and descriptors do not wait for us to get tired.
       const others = platform.pollHost(0);
       handled += others;
-      if (others > 0) break;
+      if (others > 0) {
+        this.others += others;
+        // Each of these wakes a thread on another core, which is dearer than on ours.
+        if (this.others > SPIN_WORTH && !this.isWorthIt()) {
+          this.tired = true;
+          this.mixed++;
+        }
+        break;
+      }
       if (left <= 0) {
         if (isCrowded) this.crowded++;
         else this.silent++;
@@ -273,6 +287,11 @@ export class LinePoller {
     return handled;
   }
 
+  /** Whether this spell has served enough by line to go on, or to begin another one soon. */
+  isWorthIt(): boolean {
+    return this.served >= SPIN_WORTH && this.served > OTHERS_WEIGHT * this.others;
+  }
+
   /** Ends a spell: a request that came at the last moment is left to its thread, which takes it back. */
   end(): void {
     this.on = false;
@@ -281,8 +300,7 @@ export class LinePoller {
     this.hot.length = 0;
     this.calm();
     host.schedSetaffinity(0, bytesOf(this.platform.allCPUs));
-    this.platform.setSync(true);
-    this.penalty = this.served >= SPIN_WORTH ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
+    this.penalty = this.isWorthIt() ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
     this.skip = this.penalty;
   }
 }

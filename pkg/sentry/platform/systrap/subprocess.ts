@@ -177,13 +177,8 @@ export class Subprocess implements AddressSpace, FDListener {
   run(address: number): number {
     if (this.dead) return -ESRCH;
     const platform = this.platform;
-    // We wait for it: it runs where we are, also while guests are kept off our core.
-    const { sync } = platform;
-    platform.setSync(true);
-    platform.send(this.commandLow, this.commandHigh, address);
-    const reported = platform.awaitReport(this, this.pid);
-    platform.setSync(sync);
-    if (!reported) {
+    platform.sendCommand(this.commandLow, this.commandHigh, address);
+    if (!platform.awaitReport(this, this.pid)) {
       this.died();
       return -ESRCH;
     }

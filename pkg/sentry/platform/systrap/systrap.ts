@@ -420,8 +420,16 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     this.freeRegions.push(region);
   }
 
-  /** Answers a notification. A thread that died meanwhile is not there to be told: ignored. */
+  /** Answers a notification of a guest thread. One that died meanwhile is not there to be told: ignored. */
   send(idLow: number, idHigh: number, value: number): void {
+    // A guest that is to go on beside us is woken elsewhere.
+    this.setSync(!(this.poller?.on ?? false));
+    this.native.systrap_send(this.listener, idLow, idHigh, value);
+  }
+
+  /** Answers the report of a stub's command thread, for which we then wait: it runs on our core. */
+  sendCommand(idLow: number, idHigh: number, value: number): void {
+    this.setSync(true);
     this.native.systrap_send(this.listener, idLow, idHigh, value);
   }
 
@@ -557,7 +565,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     const p = this.poller;
     const notified = `${this.notifiedCalls} calls notified`;
     if (p === null) return notified;
-    return `${notified}, ${p.lineCalls} by line in ${p.spells} spells (${p.silent} ended in silence, ${p.crowded} crowded, ${p.preempted} preempted)`;
+    return `${notified}, ${p.lineCalls} by line in ${p.spells} spells (${p.silent} ended in silence, ${p.crowded} crowded, ${p.preempted} preempted, ${p.mixed} mixed)`;
   }
 
   warn(message: string): void {

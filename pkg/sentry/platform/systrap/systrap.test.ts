@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as host from "../../../hostsyscall/index.ts";
-import type { File } from "../../memmap/index.ts";
+import type { File, FileCloseListener } from "../../memmap/index.ts";
 import * as p from "../platform.ts";
 import type { SystrapContext } from "./context.ts";
 import { loadSystrapNative, SystrapPlatform } from "./index.ts";
 import { SLOT_BASE, STUB_BASE } from "./stub.ts";
+import { Subprocess } from "./subprocess.ts";
 
 const MEMORY_SIZE = 1 << 22;
 const CODE = 0x400000;
@@ -16,11 +17,13 @@ const SYS_DONE = 1000;
 
 /** A memfd as guest memory. */
 class Memory implements File {
-  readonly fileID: number = 1;
+  readonly fileID: number;
   readonly fd: number;
   readonly address: number;
+  closeListener: FileCloseListener | null = null;
 
-  constructor() {
+  constructor(fileID = 1) {
+    this.fileID = fileID;
     this.fd = host.memfdCreate("test", 1);
     host.ftruncate(this.fd, MEMORY_SIZE);
     this.address = host.mmap(0, MEMORY_SIZE, 3, 1, this.fd, 0);
@@ -36,7 +39,14 @@ class Memory implements File {
   }
   incRef(): void {}
   decRef(): void {}
-  listenClose(): void {}
+  listenClose(listener: FileCloseListener): void {
+    this.closeListener = listener;
+  }
+  close(): void {
+    this.closeListener?.fileClosed(this);
+    host.munmap(this.address, MEMORY_SIZE);
+    host.close(this.fd);
+  }
 }
 
 /** Records the events of a thread and answers them as a test says. */
@@ -249,6 +259,38 @@ describe("systrap", () => {
     runUntil(() => h.done);
     expect(fault).toBe(DATA);
     h.ctx.release();
+    next.release();
+  });
+
+  test("a stub keeps descriptors for the next process, until the file is closed or others need the room", () => {
+    const as = platform.newAddressSpace();
+    if (!(as instanceof Subprocess)) throw new Error("not a stub");
+    const open = (): number => readdirSync(`/proc/${as.pid}/fd`).length;
+    const before = open();
+    const files = Array.from({ length: 60 }, (_, i) => new Memory(1000 + i));
+    const map = (space: p.AddressSpace, f: Memory): void => space.mapFile(DATA, f, 0, 0x1000, 3, false);
+    const [first, second] = files;
+    if (first === undefined || second === undefined) throw new Error("no files");
+    map(as, first);
+    map(as, second);
+    map(as, first);
+    expect(open()).toBe(before + 2);
+    as.release();
+    const next = platform.newAddressSpace();
+    expect(next).toBe(as);
+    map(next, second);
+    expect(open()).toBe(before + 2);
+    first.close();
+    expect(open()).toBe(before + 1);
+    // In one batch, which uses them all.
+    next.beginBatch();
+    for (const f of files.slice(1)) map(next, f);
+    next.endBatch();
+    expect(open()).toBeLessThanOrEqual(before + 40);
+    next.beginBatch();
+    for (const f of files.slice(1)) f.close();
+    next.endBatch();
+    expect(open()).toBe(before);
     next.release();
   });
 

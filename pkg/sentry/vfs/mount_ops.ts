@@ -18,6 +18,7 @@ import {
 } from "../../abi/linux/fs.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials, UserNamespace } from "../kernel/auth/index.ts";
+import type { Dentry } from "./dentry.ts";
 import type { Filesystem, GetFilesystemOptions } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
 import { MOUNT_FLAGS, type Mount } from "./mount.ts";
@@ -341,22 +342,41 @@ export function umountAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOp
   umountTree(m, true);
 }
 
+/** A mount that covers the root of one that goes, and where it will be. */
+interface Overmount {
+  readonly mount: Mount;
+  readonly parent: Mount;
+  readonly mountpoint: Dentry;
+}
+
+/** The mounts that stay although what they cover goes: each moves to the place of the highest that goes from under it. */
+function overmounts(going: ReadonlySet<Mount>): Overmount[] {
+  const out: Overmount[] = [];
+  for (const m of going) {
+    const over = m.children.get(m.root);
+    if (over === undefined || going.has(over)) continue;
+    let { parent, mountpoint } = m;
+    while (parent !== null && going.has(parent)) ({ parent, mountpoint } = parent);
+    if (parent !== null && mountpoint !== null) out.push({ mount: over, parent, mountpoint });
+  }
+  return out;
+}
+
 /** VirtualFilesystem.umountTree. */
 export function umountTree(mount: Mount, propagate: boolean): void {
   const all = new Set(mountsOf(mount));
   if (propagate) propagateUmount(all);
+  const staying = overmounts(all);
   for (const m of all) {
     changePropagation(m, MS_PRIVATE);
     m.leave();
   }
   for (const m of all) {
-    const { parent, mountpoint } = m;
-    if (parent === null || mountpoint === null) continue;
     // What hides something stays on what goes, for those who stand in there.
-    if (m.locked && all.has(parent)) continue;
-    const over = m.children.get(m.root);
+    if (m.locked && m.parent !== null && all.has(m.parent)) continue;
     m.unlink();
-    if (over === undefined || all.has(over)) continue;
+  }
+  for (const { mount: over, parent, mountpoint } of staying) {
     over.unlink();
     over.link(parent, mountpoint);
   }

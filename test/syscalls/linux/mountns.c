@@ -342,6 +342,45 @@ TEST(propagation_master_goes_and_slaves_move_up)
 	CHECK(strcmp(fields("/c"), "") == 0);
 }
 
+TEST(propagation_under_what_is_mounted_already)
+{
+	private_tree();
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	OK(mount("x", "a", "tmpfs", 0, 0));
+	OK(mkdir("a/m", 0755));
+	OK(mkdir("a/n", 0755));
+	OK(mount("", "a", 0, MS_SHARED, 0));
+	OK(mount("a", "b", 0, MS_BIND, 0));
+	OK(mount("", "b", 0, MS_SLAVE, 0));
+	/* What arrives from a comes to lie under b's own mount. */
+	OK(mount("t", "b/m", "tmpfs", 0, 0));
+	touch("b/m/own");
+	OK(mount("y", "a/m", "tmpfs", 0, 0));
+	touch("a/m/theirs");
+	CHECK(exists("b/m/own"));
+	OK(umount("b/m"));
+	CHECK(exists("b/m/theirs"));
+	/* And goes from under it. */
+	OK(mount("t", "b/m", "tmpfs", 0, 0));
+	touch("b/m/own");
+	OK(umount("a/m"));
+	CHECK(exists("b/m/own"));
+	OK(umount("b/m"));
+	CHECK(!exists("b/m/own") && !exists("b/m/theirs"));
+	ERR(EINVAL, umount("b/m"));
+	/* Several at once, where only the middle of a stack goes. */
+	OK(mount("y", "a/n", "tmpfs", 0, 0));
+	OK(mkdir("a/n/deep", 0755));
+	OK(mount("z", "a/n/deep", "tmpfs", 0, 0));
+	OK(mount("t", "b/n/deep", "tmpfs", 0, 0));
+	touch("b/n/deep/own");
+	OK(umount2("a/n", MNT_DETACH));
+	CHECK(exists("b/n/own") || exists("b/n/deep/own"));
+	OK(umount2("b/n", MNT_DETACH));
+	OK(umount("b"));
+}
+
 TEST(propagation_between_namespaces)
 {
 	private_tree();

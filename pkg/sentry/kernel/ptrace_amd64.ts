@@ -70,7 +70,6 @@ const USER_RPL = 3;
 const EFLAGS_TF = 0x100;
 /** u_debugreg has eight members. */
 const USER_DEBUGREG_END = USER_DEBUGREG + 64;
-const LONGEST_INSTRUCTION = 15;
 /** What a tracer may change of the flags: CF PF AF ZF SF TF DF OF NT RF AC. */
 const EFLAGS_MASK = 0x54dd5;
 /** TASK_SIZE_MAX, high word, with the low one. */
@@ -261,11 +260,7 @@ export function putXState(t: Task, src: Uint8Array): number {
 /** Before a tracee goes on: sets the trap flag for a single step, noting whether the program has it set itself. */
 export function showTrapFlag(t: Task, p: Ptrace): void {
   if (!p.step && !p.watching) return;
-  const { regs } = t.context;
-  const w = regs.words;
-  // The instruction is to be the program's own.
-  const at = regs.get(REG_RIP);
-  t.mm.hostSpace?.restoreCode(at, at + LONGEST_INSTRUCTION);
+  const w = t.context.regs.words;
   const flags = w[2 * REG_EFLAGS] ?? 0;
   p.forcedTrapFlag = (flags & EFLAGS_TF) === 0;
   w[2 * REG_EFLAGS] = flags | EFLAGS_TF;

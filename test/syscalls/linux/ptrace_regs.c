@@ -659,6 +659,19 @@ TEST(a_program_that_makes_one_call_after_the_other)
 		struct user_regs_struct r = regs_of(pid);
 		check_busy(&r);
 		OK(pt(PTRACE_SETOPTIONS, pid, 0, (void *)PTRACE_O_TRACESYSGOOD));
+		/* A trap flag that is not the kernel's own; over a call it goes one instruction further. */
+		for (int n = 0; n < 7; n++) {
+			poke_user(pid, REG(eflags), EFLAGS_TF);
+			pt_go(PTRACE_CONT, pid, 0);
+			EQ(wait_for(pid), STOPPED(SIGTRAP));
+			unsigned long was = r.rip - (uintptr_t)busy_begin;
+			r = regs_of(pid);
+			check_busy(&r);
+			unsigned long is = r.rip - (uintptr_t)busy_begin;
+			EQ(is, was == 0 ? 5 : was == 5 ? 10 : was == 7 ? 10 : 0);
+			/* test %r12, %r12 */
+			poke_user(pid, REG(eflags), 0);
+		}
 		for (int n = 0; n < 9; n++) {
 			pt_go(PTRACE_SINGLESTEP, pid, 0);
 			EQ(wait_for(pid), STOPPED(SIGTRAP));

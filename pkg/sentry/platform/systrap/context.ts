@@ -55,6 +55,9 @@ const RU_MINFLT = 16;
 const RU_MAJFLT = 18;
 const RU_NIVCSW = 34;
 const SIGILL = 4;
+const SIGTRAP = 5;
+/** Number of the debug exception. */
+const TRAP_DEBUG = 1;
 const SIGSYS = 31;
 const EINTR = 4;
 const ENOSYS = 38;
@@ -571,6 +574,8 @@ export class SystrapContext implements Context {
       this.faultAddr = (f[W_SI_ADDR + 1] ?? 0) * 4294967296 + (f[W_SI_ADDR] ?? 0);
       this.faultTrapno = f[W_TRAPNO] ?? 0;
       this.faultError = f[W_ERR] ?? 0;
+      // A thread with the trap flag went into a patch that was made just then.
+      if (signo === SIGTRAP && this.faultTrapno === TRAP_DEBUG && this.way === BY_NOTIFICATION) this.normalise();
     }
     return true;
   }

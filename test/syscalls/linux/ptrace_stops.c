@@ -1383,11 +1383,13 @@ TEST(children_of_a_seized_task_begin_in_a_trap)
 
 static void vfork_and_hold(void)
 {
+	int status;
 	if (vfork() == 0) {
 		while (!__atomic_load_n(words, __ATOMIC_SEQ_CST))
 			usleep(1000);
 		_exit(0);
 	}
+	wait(&status);
 	_exit(8);
 }
 

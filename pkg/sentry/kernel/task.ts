@@ -174,6 +174,7 @@ export class Task implements ContextOwner, EventListener {
       "schedResetOnFork",
       "affinity",
       "ioprio",
+      "memoryPolicy",
       "timerSlackNs",
       "personality",
       "tscMode",
@@ -325,6 +326,8 @@ export class Task implements ContextOwner, EventListener {
   /** CPU mask, 32 CPUs a word; null: all. */
   affinity: Uint32Array | null = null;
   ioprio = 0;
+  /** set_mempolicy(2), as the system call encodes it. */
+  memoryPolicy = 0;
   timerSlackNs = 50000;
   personality = 0;
   /** PR_SET_TSC. */

@@ -277,6 +277,7 @@ function makeChild(
   child.affinity = t.affinity;
   child.context.setAffinity(child.affinity);
   child.ioprio = t.ioprio;
+  child.memoryPolicy = t.memoryPolicy;
   child.nice = t.nice;
   if (t.schedResetOnFork) {
     child.schedPolicy = SCHED_NORMAL;

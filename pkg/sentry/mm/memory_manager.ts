@@ -423,6 +423,34 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     munlockAll(this);
   }
 
+  /** mbind(2) of page-aligned [addr, end): EFAULT, and no change, when any of it is not mapped; ENOMEM. */
+  setMemoryPolicy(addr: number, end: number, policy: number): void {
+    for (let at = addr; at < end; ) {
+      const v = this.vmas.find(at);
+      if (v === null) throw linuxerr.EFAULT;
+      at = v.end;
+    }
+    let at = addr;
+    try {
+      while (at < end) {
+        const v = this.vmas.find(at);
+        if (v === null) throw linuxerr.EFAULT;
+        const hi = Math.min(end, v.end);
+        if (v.memoryPolicy !== policy) isolateVMA(this, v, at, hi).memoryPolicy = policy;
+        at = hi;
+      }
+    } finally {
+      mergeVMARange(this, addr, Math.max(addr, at));
+    }
+  }
+
+  /** The policy that mbind(2) gave the mapping at an address, 0 for none; EFAULT. */
+  memoryPolicyAt(addr: number): number {
+    const v = this.vmas.find(addr);
+    if (v === null) throw linuxerr.EFAULT;
+    return v.memoryPolicy;
+  }
+
   /** prctl(PR_SET_VMA_ANON_NAME) of page-aligned [addr, end): ENOMEM at a hole, EBADF for a file mapping. null removes the name. */
   setAnonName(addr: number, end: number, name: string | null): void {
     let hole = false;

@@ -32,6 +32,7 @@ export class VMA extends Segment<VMA> {
     "special",
     "lockMode",
     "advice",
+    "memoryPolicy",
     "identity",
     "hint",
     "anonName",
@@ -57,6 +58,8 @@ export class VMA extends Segment<VMA> {
   lockMode: LockMode = LOCK_NONE;
   /** MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_HUGEPAGE... as bits 1 << advice; shown in smaps only. */
   advice = 0;
+  /** mbind(2), as the system call encodes it; 0: none. */
+  memoryPolicy = 0;
   identity: MappingIdentity | null = null;
   /** "[heap]", "[stack]", "[vdso]" ... for /proc. */
   hint = "";
@@ -97,6 +100,7 @@ export class VMA extends Segment<VMA> {
     v.special = this.special;
     v.lockMode = this.lockMode;
     v.advice = this.advice;
+    v.memoryPolicy = this.memoryPolicy;
     v.identity = this.identity;
     v.hint = this.hint;
     v.anonName = this.anonName;
@@ -121,6 +125,7 @@ export class VMA extends Segment<VMA> {
       !next.special &&
       this.lockMode === next.lockMode &&
       this.advice === next.advice &&
+      this.memoryPolicy === next.memoryPolicy &&
       this.identity === next.identity &&
       this.hint === next.hint &&
       this.anonName === next.anonName

@@ -13,6 +13,7 @@ import * as sysIdentity from "./sys_identity.ts";
 import * as sysIoctl from "./sys_ioctl.ts";
 import * as sysLseek from "./sys_lseek.ts";
 import * as sysMemfd from "./sys_memfd.ts";
+import * as sysMempolicy from "./sys_mempolicy.ts";
 import * as sysMmap from "./sys_mmap.ts";
 import * as sysMount from "./sys_mount.ts";
 import * as sysMsgqueue from "./sys_msgqueue.ts";
@@ -61,6 +62,9 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_poll, "poll", sysPoll.poll],
   [nr.SYS_lseek, "lseek", sysLseek.lseek],
   [nr.SYS_mmap, "mmap", sysMmap.mmap],
+  [nr.SYS_mbind, "mbind", sysMempolicy.mbind],
+  [nr.SYS_set_mempolicy, "set_mempolicy", sysMempolicy.setMempolicy],
+  [nr.SYS_get_mempolicy, "get_mempolicy", sysMempolicy.getMempolicy],
   [nr.SYS_mprotect, "mprotect", sysMmap.mprotect],
   [nr.SYS_munmap, "munmap", sysMmap.munmap],
   [nr.SYS_brk, "brk", sysMmap.brk],

@@ -256,6 +256,23 @@ for (const exclusive of [true, false]) {
   });
 }
 
+test("a name is not trusted for longer because the file is open", () => {
+  const trustFor = 150;
+  m = new Mounted(false, 100, () => {}, trustFor);
+  fs.writeFileSync(m.host("f"), "old");
+  const fd = m.open("f", O.O_RDONLY);
+  fs.writeFileSync(m.host("new"), "the new one");
+  fs.renameSync(m.host("new"), m.host("f"));
+  const st = new Statx();
+  const end = performance.now() + trustFor + 20;
+  while (performance.now() < end) {
+    fd.stat(st);
+    expect(st.size).toBe(3);
+  }
+  expect(m.stat("f").size).toBe(11);
+  fd.decRef();
+});
+
 test("creates, writes, appends, truncates", () => {
   const fd = m.open("f", O.O_CREAT | O.O_RDWR | O.O_EXCL, 0o640);
   expect(fd.write(sequence(bytes("hello world")))).toBe(11);

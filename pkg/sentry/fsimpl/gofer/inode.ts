@@ -53,6 +53,7 @@ export abstract class GoferInode extends Inode {
     [
       "attributesValid",
       "askedAt",
+      "namedAt",
       "statMask",
       "blockSize",
       "links",
@@ -91,6 +92,8 @@ export abstract class GoferInode extends Inode {
   attributesValid = false;
   /** Milliseconds of the vfs's elapsed(). */
   askedAt = 0;
+  /** When the host last said that the name leads here: a file that is open may have lost it. */
+  namedAt = 0;
   statMask = 0;
   blockSize = 0;
   links = 0;
@@ -176,22 +179,18 @@ export abstract class GoferInode extends Inode {
     this.askedAt = fs.vfs.elapsed();
   }
 
-  /** Whether what is remembered of the file still is good enough for a path walk. */
-  isFresh(): boolean {
+  /** Whether an answer of the host of that time still is good enough for a path walk. */
+  isFresh(then: number): boolean {
     const { vfs, trustFor } = this.gofer;
-    return this.attributesValid && !vfs.strict && (trustFor === Number.POSITIVE_INFINITY || this.isYoung());
-  }
-
-  isYoung(): boolean {
-    const { vfs, trustFor } = this.gofer;
-    return vfs.elapsed() - this.askedAt < trustFor;
+    if (trustFor === 0 || vfs.strict) return false;
+    return trustFor === Number.POSITIVE_INFINITY || vfs.elapsed() - then < trustFor;
   }
 
   /** Whether the attributes may be shown: to those who have the file open only what nobody else can have changed. */
   isCurrent(): boolean {
     if (!this.attributesValid || this.isBeingStored()) return false;
     const { vfs, exclusive } = this.gofer;
-    return exclusive ? !vfs.strict : vfs.walkersInUse > 0 && this.isFresh();
+    return exclusive ? !vfs.strict : vfs.walkersInUse > 0 && this.isFresh(this.askedAt);
   }
 
   /** Whether the contents may change without our noticing: somebody has mapped them for writing. */
@@ -236,8 +235,10 @@ export abstract class GoferInode extends Inode {
 
   /** gofer.hostStat holds the host's answer about this file, asked for by name in the operation under way. */
   tookStat(): void {
+    const { vfs, trustFor } = this.gofer;
     this.gofer.statOwner = this;
-    this.askedIn = this.gofer.vfs.operation;
+    this.askedIn = vfs.operation;
+    if (trustFor > 0) this.namedAt = vfs.elapsed();
   }
 
   /** The file was, or may have been, changed through this filesystem. */
@@ -286,13 +287,14 @@ export abstract class GoferInode extends Inode {
       const r = this.fetch();
       if (r < 0) throw linuxerr.fromErrno(-r);
     }
-    fillStatx(out, fs.hostStat, fs.deviceOf(this.hostDev));
+    if (this.attributesValid) this.fillFromMemory(out);
+    else fillStatx(out, fs.hostStat, fs.deviceOf(this.hostDev));
   }
 
   override revalidate(place: Dentry | null, name: string): boolean {
     const dir = place?.inode;
     if (!(dir instanceof GoferInode)) return true;
-    if (this.isFresh() && this.parent === dir && this.name === name) return true;
+    if (this.parent === dir && this.name === name && this.isFresh(this.namedAt)) return true;
     const st = this.gofer.hostStat;
     this.gofer.statOwner = null;
     const dirFD = dir.directoryFD();

@@ -1,6 +1,7 @@
+import { IN_ACCESS } from "../../abi/linux/inotify.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import { BytesIO, IOSequence } from "../usermem/index.ts";
-import type { FileDescription } from "../vfs/index.ts";
+import { type FileDescription, notifyFile } from "../vfs/index.ts";
 
 /**
  * Reads up to `len` bytes of a file at `offset` into buf. Returns the number of bytes read, less than `len` only at the end of the
@@ -22,5 +23,6 @@ export function readFull(file: FileDescription, buf: Uint8Array, len: number, of
     if (e instanceof LinuxError) return -e.errno;
     throw e;
   }
+  if (done > 0) notifyFile(file, IN_ACCESS);
   return done;
 }

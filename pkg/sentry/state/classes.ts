@@ -149,6 +149,8 @@ import * as vfsDirectory from "../vfs/directory.ts";
 import * as vfsEpoll from "../vfs/epoll.ts";
 import * as vfsFileDescription from "../vfs/file_description.ts";
 import * as vfsHostCopy from "../vfs/host_copy.ts";
+import * as vfsInotify from "../vfs/inotify.ts";
+import * as vfsInotifyFd from "../vfs/inotify_fd.ts";
 import * as vfsLock from "../vfs/lock.ts";
 import * as vfsMissingNames from "../vfs/missing_names.ts";
 import * as vfsMount from "../vfs/mount.ts";
@@ -408,6 +410,12 @@ export const stateClasses: readonly StateClass[] = [
   vfsEpoll.EventPoll,
   vfsFileDescription.FileAsync,
   vfsHostCopy.HostCopier,
+  vfsInotify.InotifyUser,
+  vfsInotify.InotifyState,
+  vfsInotify.Watch,
+  vfsInotify.InodeWatches,
+  vfsInotifyFd.InotifyEvent,
+  vfsInotifyFd.InotifyFileDescription,
   vfsLock.LockRange,
   vfsLock.LockWait,
   vfsLock.FileLocks,

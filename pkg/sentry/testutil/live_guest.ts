@@ -9,6 +9,7 @@ export const LIVE_GUEST = String.raw`
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -120,6 +121,16 @@ static void c_tty(void) {
   if (fork() == 0) { setpgid(0, 0); read(t, buf, 10); }
   read(s2, buf, 10);
 }
+static void c_inotify(void) {
+  int in = inotify_init1(IN_NONBLOCK), in2 = inotify_init1(0);
+  mkdir("/tmp/watched", 0700);
+  inotify_add_watch(in, "/tmp/watched", IN_ALL_EVENTS); inotify_add_watch(in2, "/tmp/watched", IN_DELETE_SELF);
+  int fd = open("/tmp/watched/f", O_CREAT | O_RDWR, 0600);
+  inotify_add_watch(in, "/tmp/watched/f", IN_MODIFY | IN_ONESHOT);
+  unlink("/tmp/watched/f");
+  char b[200]; read(in2, b, 200);
+  write(fd, b, 1);
+}
 static void c_poll(void) { struct pollfd p = {pipes[0], POLLIN, 0}; poll(&p, 1, 1000000); }
 static void c_select(void) { fd_set f; FD_ZERO(&f); FD_SET(pipes[0], &f); struct timeval tv = {1000, 0}; select(pipes[0] + 1, &f, 0, 0, &tv); }
 static void c_memory(void) {
@@ -180,7 +191,7 @@ int main(int argc, char **argv) {
   pthread_t t;
   for (long i = 0; i < 5; i++) pthread_create(&t, NULL, thread, (void *)i);
   void (*all[])(void) = {c_read, c_recv, c_vfork, c_wait, c_stop, c_zombie, c_session, c_lock, c_fifo, c_itimer, c_epoll,
-                         c_unix, c_tty, c_poll, c_select, c_memory, c_namespaces};
+                         c_unix, c_tty, c_inotify, c_poll, c_select, c_memory, c_namespaces};
   for (unsigned i = 0; i < sizeof all / sizeof *all; i++) child(all[i]);
   usleep(300000);
   write(1, "ready\n", 6);

@@ -1,9 +1,11 @@
 import { CAP_FOWNER, CAP_FSETID, CAP_MKNOD } from "../../abi/linux/capability.ts";
+import { IN_ATTRIB, IN_CREATE, IN_DELETE } from "../../abi/linux/inotify.ts";
 import * as linuxmode from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { notifyIfGone, notifyInode, notifyName } from "./inotify.ts";
 import type { PathOperation } from "./options.ts";
 import { LAST_DOT, LAST_DOTDOT, LAST_NORM, LAST_ROOT, type Walker } from "./path_walk.ts";
 import { MAY_EXEC, MAY_WRITE } from "./permissions.ts";
@@ -85,6 +87,7 @@ export function mkdirAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOpe
     checkCreate(dir, creds);
     const full = newFileMode(dir.inode, S_IFDIR | (mode & 0o1777), creds);
     addDentry(w, dir.inode.mkdir(dir, w.last, full, creds));
+    notifyName(dir.inode, IN_CREATE, w.last, true);
   } finally {
     vfs.releaseWalker(w);
   }
@@ -113,7 +116,9 @@ export function mknodAt(
       type === linuxmode.S_IFREG
         ? dir.inode.create(dir, w.last, full, creds)
         : dir.inode.mknod(dir, w.last, full, isDevice ? rdev : 0, creds);
-    return new VirtualDentry(w.mount, addDentry(w, inode));
+    const d = addDentry(w, inode);
+    notifyName(dir.inode, IN_CREATE, w.last, false);
+    return new VirtualDentry(w.mount, d);
   } finally {
     vfs.releaseWalker(w);
   }
@@ -129,6 +134,7 @@ export function symlinkAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathO
     const dir = w.dentry;
     checkCreate(dir, creds);
     addDentry(w, dir.inode.symlink(dir, w.last, target, creds));
+    notifyName(dir.inode, IN_CREATE, w.last, false);
   } finally {
     vfs.releaseWalker(w);
   }
@@ -149,6 +155,8 @@ export function linkAt(vfs: VirtualFilesystem, creds: Credentials, old: VirtualD
     if (inode.isDir()) throw linuxerr.EPERM;
     if (inode.linkRefused()) throw linuxerr.ENOENT;
     addDentry(w, dir.inode.link(dir, w.last, inode, creds));
+    notifyInode(inode, IN_ATTRIB);
+    notifyName(dir.inode, IN_CREATE, w.last, false);
   } finally {
     old.decRef();
     vfs.releaseWalker(w);
@@ -185,7 +193,10 @@ export function unlinkAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOp
     if (isLocalMountpoint(vfs, d)) throw linuxerr.EBUSY;
     dir.inode.unlink(dir, d);
     detachMounts(vfs, d);
+    notifyInode(d.inode, IN_ATTRIB);
     d.markDeleted();
+    notifyIfGone(d);
+    notifyName(dir.inode, IN_DELETE, w.last, false);
   } finally {
     vfs.releaseWalker(w);
   }
@@ -209,6 +220,8 @@ export function rmdirAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathOpe
     dir.inode.rmdir(dir, d);
     detachMounts(vfs, d);
     d.markDeleted();
+    notifyIfGone(d);
+    notifyName(dir.inode, IN_DELETE, w.last, true);
   } finally {
     vfs.releaseWalker(w);
   }

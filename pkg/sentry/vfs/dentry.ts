@@ -1,6 +1,7 @@
 import { stateType } from "../../state/index.ts";
 import type { Filesystem } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
+import { notifyIfGone } from "./inotify.ts";
 import type { Mount } from "./mount.ts";
 
 /**
@@ -71,7 +72,14 @@ export class Dentry {
   /** Drops a reference; unhashed dentries without holders end. */
   decRef(): void {
     this.refs--;
-    if (this.refs === 0 && !this.hashed) this.destroy();
+    if (this.refs <= 1 && !this.hashed) this.lostHolder();
+  }
+
+  /** Unhashed, and at most one holder is left, which may be the watches of the inode. */
+  lostHolder(): void {
+    const watched = this.deleted && this.inode.watches !== null;
+    if (this.refs === 0) this.destroy();
+    if (watched) notifyIfGone(this);
   }
 
   /** Whether d is this dentry or below it. */

@@ -9,6 +9,7 @@ import {
   O_TRUNC,
   O_WRONLY,
 } from "../../abi/linux/file.ts";
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from "../../abi/linux/inotify.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
@@ -30,6 +31,7 @@ import type { MappingIdentity, MMapOpts } from "../memmap/index.ts";
 import type { IOSequence } from "../usermem/index.ts";
 import type { EpollInterest } from "./epoll.ts";
 import type { Inode } from "./inode.ts";
+import { notifyChange, notifyFile } from "./inotify.ts";
 import type { DirentCallback, SetStatOptions, Statfs, Statx } from "./options.ts";
 import { pathnameForMaps } from "./pathname.ts";
 import { checkSetStat } from "./setstat.ts";
@@ -126,6 +128,7 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
 
   /** The last reference is gone. Overriding methods call it at their end. */
   release(): void {
+    if ((this.statusFlags & O_PATH) === 0) notifyFile(this, this.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
     for (let i = this.epolls; i !== null; i = this.epolls) i.epoll.remove(i);
     if (this.async !== null && this.async.notifier !== null) this.eventUnregister(this.async.notifier.entry);
     if (this.holdsLocks) this.inode.locks?.releaseDescription(this);
@@ -238,6 +241,7 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
   setStat(opts: SetStatOptions, creds: Credentials): void {
     checkSetStat(this.vd, this.inode, opts, creds, this.writable);
     this.inode.setStat(opts, creds);
+    notifyChange(this.vd.dentry, opts.mask);
   }
 
   /** fstatfs(2). */

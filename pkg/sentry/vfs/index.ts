@@ -14,6 +14,8 @@ export { EpollAccounting, EpollInterest, EventPoll } from "./epoll.ts";
 export { FileAsync, FileDescription } from "./file_description.ts";
 export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./filesystem.ts";
 export { type BoundEndpoint, type Fifo, Inode } from "./inode.ts";
+export { notifyFile, notifyName } from "./inotify.ts";
+export { InotifyFileDescription } from "./inotify_fd.ts";
 export { FileLocks, LOCK_MAX, LockRange, LockWait, LockWaits, type PosixLockConflict } from "./lock.ts";
 export { MemoryInode } from "./memory_inode.ts";
 export { MOUNT_FLAGS, Mount } from "./mount.ts";

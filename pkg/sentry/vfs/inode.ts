@@ -8,6 +8,7 @@ import type { Task } from "../kernel/task.ts";
 import type { Dentry } from "./dentry.ts";
 import type { FileDescription } from "./file_description.ts";
 import type { Filesystem } from "./filesystem.ts";
+import type { InodeWatches } from "./inotify.ts";
 import type { FileLocks } from "./lock.ts";
 import type { DirentCallback, SetStatOptions, Statx } from "./options.ts";
 import { checkModePermissions } from "./permissions.ts";
@@ -39,6 +40,7 @@ export abstract class Inode {
     "locks",
     "fifo",
     "boundEndpoint",
+    "watches",
   ]);
   readonly fs: Filesystem;
   /** Inode number, unique in the filesystem. */
@@ -53,6 +55,8 @@ export abstract class Inode {
   fifo: Fifo | null = null;
   /** The socket bound to an S_IFSOCK inode (bind(2)), while it is open. */
   boundEndpoint: BoundEndpoint | null = null;
+  /** inotify(7); null: nobody watches it. */
+  watches: InodeWatches | null = null;
 
   constructor(fs: Filesystem, ino: number) {
     this.fs = fs;

@@ -15,6 +15,7 @@ import {
   O_TRUNC,
 } from "../../abi/linux/file.ts";
 import { MS_NODEV, MS_NOEXEC } from "../../abi/linux/fs.ts";
+import { IN_CREATE, IN_OPEN } from "../../abi/linux/inotify.ts";
 import {
   deviceMajor,
   deviceMinor,
@@ -36,6 +37,7 @@ import { Dentry } from "./dentry.ts";
 import { BLOCK_DEVICE, CHAR_DEVICE } from "./device.ts";
 import type { FileDescription } from "./file_description.ts";
 import type { Inode } from "./inode.ts";
+import { notifyChange, notifyFile, notifyName } from "./inotify.ts";
 import type { Mount } from "./mount.ts";
 import { OPathFileDescription } from "./opath.ts";
 import { ATTR_SIZE, type OpenOptions, type PathOperation, SetStatOptions } from "./options.ts";
@@ -144,6 +146,7 @@ function createAndOpen(vfs: VirtualFilesystem, w: Walker, r: OpenRequest): FileD
   const mode = newFileMode(dir.inode, S_IFREG | r.mode, w.creds);
   const d = new Dentry(dir.fs, dir, w.last, dir.inode.create(dir, w.last, mode, w.creds));
   d.hash();
+  notifyName(dir.inode, IN_CREATE, w.last, false);
   return openInode(vfs, w.mount, d, r, w.creds);
 }
 
@@ -205,6 +208,7 @@ export function openExisting(
     opts.mask = ATTR_SIZE;
     checkSetStat(file.vd, inode, opts, creds, true);
     inode.setStat(opts, creds);
+    notifyChange(d, opts.mask);
   } catch (e) {
     file.decRef();
     throw e;
@@ -243,6 +247,7 @@ function openInode(
   file.openerCreds = creds;
   file.countsAsWriter = writes;
   file.deniesWriters = r.exec && !writes;
+  notifyFile(file, IN_OPEN);
   return file;
 }
 

@@ -3,6 +3,7 @@ import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import { checkCreate, checkDelete, detachMounts, isLocalMountpoint } from "./create.ts";
 import type { Dentry } from "./dentry.ts";
+import { notifyMove } from "./inotify.ts";
 import type { PathOperation } from "./options.ts";
 import { LAST_NORM, type Walker } from "./path_walk.ts";
 import { MAY_WRITE } from "./permissions.ts";
@@ -68,7 +69,10 @@ function renameWalked(vfs: VirtualFilesystem, from: Walker, to: Walker, flags: n
   if (isLocalMountpoint(vfs, oldD) || (newD !== null && isLocalMountpoint(vfs, newD))) throw linuxerr.EBUSY;
   oldDir.inode.rename(oldDir, oldD, newDir, to.last, newD, flags & ~RENAME_NOREPLACE, creds);
   if (newD !== null && !exchange) detachMounts(vfs, newD);
+  const oldName = from.last;
   finishRename(oldD, newDir, to.last, newD, exchange);
+  notifyMove(oldD, oldDir, oldName, newDir, to.last, exchange ? null : newD);
+  if (exchange && newD !== null) notifyMove(newD, newDir, to.last, oldDir, oldName, null);
 }
 
 function needWrite(d: Dentry, creds: Credentials): void {

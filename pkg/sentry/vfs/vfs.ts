@@ -15,6 +15,7 @@ import type { FileDescription } from "./file_description.ts";
 import type { Filesystem, FilesystemType, GetFilesystemOptions } from "./filesystem.ts";
 import { HostCopier } from "./host_copy.ts";
 import type { Fifo, Inode } from "./inode.ts";
+import { InotifyState, notifyChange, notifyUnmount } from "./inotify.ts";
 import { LockWaits } from "./lock.ts";
 import { MissingNames } from "./missing_names.ts";
 import { Mount } from "./mount.ts";
@@ -76,6 +77,7 @@ export class VirtualFilesystem {
       "lastPeerGroup",
       "anonFilesystem",
       "epollAccounting",
+      "inotify",
       "lockWaits",
     ],
     [
@@ -115,6 +117,7 @@ export class VirtualFilesystem {
   /** Made at first use. */
   anonFilesystem: AnonFilesystem | null = null;
   readonly epollAccounting: EpollAccounting = new EpollAccounting();
+  readonly inotify: InotifyState = new InotifyState();
   /** Tasks blocked in F_SETLKW. */
   readonly lockWaits: LockWaits = new LockWaits();
   readonly walkers: Walker[] = [];
@@ -254,6 +257,7 @@ export class VirtualFilesystem {
     const root = fs.root;
     if (root !== null) {
       const below = root.descendants();
+      if (this.inotify.watches > 0) for (const d of [root, ...below].reverse()) notifyUnmount(d.inode);
       for (let i = below.length - 1; i >= 0; i--) below[i]?.unhash();
       root.unhash();
     }
@@ -321,6 +325,7 @@ export class VirtualFilesystem {
     const inode = vd.dentry.inode;
     checkSetStat(vd, inode, opts, creds, null);
     inode.setStat(opts, creds);
+    notifyChange(vd.dentry, opts.mask);
   }
 
   /** access(2): mask of MAY_READ | MAY_WRITE | MAY_EXEC, which equal R_OK, W_OK, X_OK; 0 only asks for existence. */

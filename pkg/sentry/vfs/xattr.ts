@@ -1,5 +1,6 @@
 import { CAP_SETFCAP, CAP_SYS_ADMIN } from "../../abi/linux/capability.ts";
 import * as errno from "../../abi/linux/errno.ts";
+import { IN_ATTRIB } from "../../abi/linux/inotify.ts";
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISVTX } from "../../abi/linux/stat.ts";
 import {
   XATTR_SECURITY_CAPABILITY,
@@ -11,6 +12,7 @@ import {
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import type { Inode } from "./inode.ts";
+import { notifyDentry } from "./inotify.ts";
 import { MAY_READ, MAY_WRITE } from "./permissions.ts";
 import { ownerOrCapable } from "./setstat.ts";
 import type { VirtualDentry } from "./virtual_dentry.ts";
@@ -73,12 +75,14 @@ export function setXattr(vd: VirtualDentry, name: string, value: string, flags: 
   const stored =
     name === XATTR_SECURITY_CAPABILITY ? creds.writeFileCapabilities(value, inode.uid(), inode.gid()) : value;
   inode.setXattr(name, stored, flags, creds);
+  notifyDentry(vd.dentry, IN_ATTRIB);
 }
 
 /** removexattr(2) on a file that was found. */
 export function removeXattr(vd: VirtualDentry, name: string, creds: Credentials): void {
   checkWrite(vd, name, creds);
   vd.dentry.inode.removeXattr(name, creds);
+  notifyDentry(vd.dentry, IN_ATTRIB);
 }
 
 /** listxattr(2): the names the caller may see. */

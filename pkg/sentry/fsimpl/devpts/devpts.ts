@@ -1,6 +1,7 @@
 import { direntType } from "../../../abi/linux/dirent.ts";
 import { O_NOCTTY } from "../../../abi/linux/file.ts";
 import { DEVPTS_SUPER_MAGIC } from "../../../abi/linux/fs.ts";
+import { IN_CREATE, IN_DELETE } from "../../../abi/linux/inotify.ts";
 import { makeDeviceID, S_IALLUGO, S_IFCHR } from "../../../abi/linux/stat.ts";
 import * as linux from "../../../abi/linux/tty.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
@@ -21,6 +22,7 @@ import {
   lookupChild,
   type Mount,
   mountedAt,
+  notifyName,
   VirtualDentry,
   type VirtualFilesystem,
 } from "../../vfs/index.ts";
@@ -126,6 +128,7 @@ export class DevptsFilesystem extends KernfsFilesystem {
     inode.terminal = terminal;
     this.terminals.set(index, terminal);
     this.driver.count++;
+    notifyName(this.rootDentry().inode, IN_CREATE, String(index), false);
     return terminal;
   }
 
@@ -153,7 +156,9 @@ export class DevptsFilesystem extends KernfsFilesystem {
 
   /** The master is closed: the name goes. */
   removeTerminal(terminal: Terminal): void {
-    this.root?.children?.get(String(terminal.index))?.markDeleted();
+    const name = String(terminal.index);
+    this.root?.children?.get(name)?.markDeleted();
+    notifyName(this.rootDentry().inode, IN_DELETE, name, false);
   }
 
   /** Both ends are closed: the number is free. */

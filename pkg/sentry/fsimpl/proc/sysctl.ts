@@ -52,7 +52,6 @@ const CONSTANTS: { readonly [dir: string]: { readonly [name: string]: string } }
     protected_symlinks: "0",
     suid_dumpable: "0",
   },
-  "fs/inotify": { max_queued_events: "16384", max_user_instances: "128", max_user_watches: "65536" },
   "fs/mqueue": { msg_default: "10", msg_max: "10", msgsize_default: "8192", msgsize_max: "8192", queues_max: "256" },
   kernel: {
     auto_msgmni: "0",
@@ -165,6 +164,9 @@ type LiveName =
   | "boot_id"
   | "domainname"
   | "hostname"
+  | "inotify/max_queued_events"
+  | "inotify/max_user_instances"
+  | "inotify/max_user_watches"
   | "max_user_watches"
   | "mount-max"
   | "nr"
@@ -173,7 +175,7 @@ type LiveName =
   | "threads-max"
   | "uuid";
 
-/** Live files: directory, name, permissions. */
+/** Live files: directory, name (of a directory below too, where a name alone is not clear), permissions. */
 const LIVE: readonly (readonly [string, LiveName, number])[] = [
   ["kernel", "hostname", 0o644],
   ["kernel", "domainname", 0o644],
@@ -185,6 +187,9 @@ const LIVE: readonly (readonly [string, LiveName, number])[] = [
   ["kernel/random", "uuid", 0o444],
   ["fs", "mount-max", 0o644],
   ["fs/epoll", "max_user_watches", 0o644],
+  ["fs", "inotify/max_queued_events", 0o644],
+  ["fs", "inotify/max_user_instances", 0o644],
+  ["fs", "inotify/max_user_watches", 0o644],
 ];
 
 /** The permission check of /proc/sys: the mode decides, for root too; root is the first user namespace's. */
@@ -217,7 +222,11 @@ export function buildSysctl(fs: ProcFilesystem, root: StaticDirectory): void {
   }
   const user = directory(root, "user");
   for (const [name, kind] of NAMESPACE_LIMITS) user.add(name, new NamespaceLimit(fs, kind));
-  for (const [path, name, perm] of LIVE) directory(root, path).add(name, new LiveSysctl(fs, name, perm));
+  for (const [path, name, perm] of LIVE) {
+    const [file = "", below] = name.split("/").reverse();
+    const dir = directory(root, below === undefined ? path : `${path}/${below}`);
+    dir.add(file, new LiveSysctl(fs, name, perm));
+  }
 }
 
 /** Files of /proc/sys/user by name, and what they limit. Without time namespaces their limit is left out. */
@@ -324,6 +333,12 @@ export class LiveSysctl extends DynamicBytesInode {
         const devpts = fs.vfs.fsTypes.get("devpts");
         return String(devpts instanceof DevptsType ? devpts.driver.count : 0);
       }
+      case "inotify/max_queued_events":
+        return String(fs.vfs.inotify.maxQueuedEvents);
+      case "inotify/max_user_instances":
+        return String(fs.vfs.inotify.maxUserInstances);
+      case "inotify/max_user_watches":
+        return String(fs.vfs.inotify.maxUserWatches);
       case "max_user_watches":
         return String(fs.vfs.epollAccounting.maxUserWatches);
       case "boot_id":
@@ -353,6 +368,15 @@ export class LiveSysctl extends DynamicBytesInode {
         return data.length;
       case "mount-max":
         fs.vfs.mountMax = integer(data, 1, 1000000);
+        return data.length;
+      case "inotify/max_queued_events":
+        fs.vfs.inotify.maxQueuedEvents = integer(data, 0, 65536);
+        return data.length;
+      case "inotify/max_user_instances":
+        fs.vfs.inotify.maxUserInstances = integer(data, 0, 8192);
+        return data.length;
+      case "inotify/max_user_watches":
+        fs.vfs.inotify.maxUserWatches = integer(data, 0, 1000000);
         return data.length;
       case "max_user_watches":
         fs.vfs.epollAccounting.maxUserWatches = integer(data, 0, 1000000);

@@ -8,10 +8,11 @@ import {
 } from "../../../abi/linux/dirent.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import { SEEK_SET } from "../../../abi/linux/file.ts";
+import { IN_ACCESS } from "../../../abi/linux/inotify.ts";
 import { stateType } from "../../../state/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import type { DirentCallback } from "../../vfs/index.ts";
+import { type DirentCallback, notifyFile } from "../../vfs/index.ts";
 import { openFile } from "./path.ts";
 
 /** Most bytes of records one call makes: the rest is for the next call. */
@@ -36,6 +37,7 @@ function listDirectory(t: Task, args: SyscallArguments, is64: boolean): number {
   const w = new DirentWriter(s.bytes, s.view, size, is64);
   const before = file.position();
   file.iterDirents(w);
+  notifyFile(file, IN_ACCESS);
   // Not one record fits.
   if (w.used === 0) return w.full ? -errno.EINVAL : 0;
   const copied = t.mm.copyOut(args.u64(1), s.bytes, 0, w.used);

@@ -9,6 +9,7 @@ import {
   RWF_NOWAIT,
   RWF_SYNC,
 } from "../../../abi/linux/file.ts";
+import { IN_ACCESS, IN_MODIFY } from "../../../abi/linux/inotify.ts";
 import { RLIMIT_FSIZE } from "../../../abi/linux/rlimit.ts";
 import { SIGPIPE, SIGXFSZ } from "../../../abi/linux/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from "../../../abi/linux/stat.ts";
@@ -25,7 +26,7 @@ import {
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import { Socket } from "../../socket/index.ts";
 import type { IOSequence } from "../../usermem/index.ts";
-import { type FileDescription, removePrivileges } from "../../vfs/index.ts";
+import { type FileDescription, notifyFile, removePrivileges } from "../../vfs/index.ts";
 import { waitForJob } from "./io_job.ts";
 import { readSocket, writeSocket } from "./sys_sendmsg.ts";
 
@@ -214,8 +215,9 @@ export function readFile(
   flags: number,
 ): SyscallResult {
   const r = tryRead(t, file, dst, offset, flags);
-  if (typeof r !== "number") return countedRead(t, r);
+  if (typeof r !== "number") return countedRead(t, file, r);
   countRead(t, r);
+  if (r > 0) notifyFile(file, IN_ACCESS);
   return r;
 }
 
@@ -231,15 +233,17 @@ export function countWrite(t: Task, n: number): void {
   if (n > 0) t.usage.writtenBytes += n;
 }
 
-function* countedRead(t: Task, call: SyscallGenerator): SyscallGenerator {
+function* countedRead(t: Task, file: FileDescription, call: SyscallGenerator): SyscallGenerator {
   const n = yield* call;
   countRead(t, n);
+  if (n > 0) notifyFile(file, IN_ACCESS);
   return n;
 }
 
-function* countedWrite(t: Task, call: SyscallGenerator): SyscallGenerator {
+function* countedWrite(t: Task, file: FileDescription, call: SyscallGenerator): SyscallGenerator {
   const n = yield* call;
   countWrite(t, n);
+  if (n > 0) notifyFile(file, IN_MODIFY);
   return n;
 }
 
@@ -352,8 +356,9 @@ export function writeFile(
   flags: number,
 ): SyscallResult {
   const r = tryWrite(t, file, src, offset, flags);
-  if (typeof r !== "number") return countedWrite(t, r);
+  if (typeof r !== "number") return countedWrite(t, file, r);
   countWrite(t, r);
+  if (r > 0) notifyFile(file, IN_MODIFY);
   return r;
 }
 

@@ -10,6 +10,7 @@ import {
   FALLOC_FL_UNSHARE_RANGE,
   FALLOC_FL_ZERO_RANGE,
 } from "../../../abi/linux/file.ts";
+import { IN_MODIFY } from "../../../abi/linux/inotify.ts";
 import { RLIMIT_FSIZE } from "../../../abi/linux/rlimit.ts";
 import { SIGXFSZ } from "../../../abi/linux/signal.ts";
 import {
@@ -40,6 +41,7 @@ import {
   type Inode,
   MAX_FILE_OFFSET,
   MAY_WRITE,
+  notifyFile,
   removePrivileges,
   type SetStatOptions,
 } from "../../vfs/index.ts";
@@ -219,6 +221,7 @@ export function fallocate(t: Task, args: SyscallArguments): number {
   }
   removePrivileges(file.inode, t.creds);
   file.allocate(mode, offset, length);
+  notifyFile(file, IN_MODIFY);
   return 0;
 }
 

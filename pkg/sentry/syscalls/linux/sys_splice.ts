@@ -1,6 +1,7 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { SPLICE_F_ALL, SPLICE_F_NONBLOCK } from "../../../abi/linux/fcntl.ts";
 import { MAX_RW_COUNT, O_APPEND, O_NONBLOCK, RWF_NOWAIT, SEEK_SET } from "../../../abi/linux/file.ts";
+import { IN_ACCESS, IN_MODIFY } from "../../../abi/linux/inotify.ts";
 import { SIGPIPE } from "../../../abi/linux/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
@@ -15,7 +16,7 @@ import {
   WAKE_INTERRUPT,
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
-import { type FileDescription, removePrivileges } from "../../vfs/index.ts";
+import { type FileDescription, notifyFile, removePrivileges } from "../../vfs/index.ts";
 import { openFile } from "./path.ts";
 import { countRead, countWrite, limitFileSize, readFile, SLICE, writeFile } from "./sys_read_write.ts";
 
@@ -188,6 +189,8 @@ class Transfer {
     }
     if (this.kind === FILE_TO_FILE && this.inAddr === 0 && this.done > 0) this.input.seek(this.inPos, SEEK_SET);
     if (this.done > 0) {
+      notifyFile(this.input, IN_ACCESS);
+      notifyFile(this.output, IN_MODIFY);
       if (this.inAddr !== 0) this.t.copyOutI64(this.inAddr, this.inPos);
       if (this.outAddr !== 0) this.t.copyOutI64(this.outAddr, this.outPos);
       if (this.outAtOffset) this.output.seek(this.outPos, SEEK_SET);

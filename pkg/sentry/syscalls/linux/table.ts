@@ -10,6 +10,7 @@ import * as sysFile from "./sys_file.ts";
 import * as sysFutex from "./sys_futex.ts";
 import * as sysGetdents from "./sys_getdents.ts";
 import * as sysIdentity from "./sys_identity.ts";
+import * as sysInotify from "./sys_inotify.ts";
 import * as sysIoctl from "./sys_ioctl.ts";
 import * as sysLseek from "./sys_lseek.ts";
 import * as sysMemfd from "./sys_memfd.ts";
@@ -298,6 +299,10 @@ const IMPLEMENTED: readonly (readonly [number, string, SyscallFn])[] = [
   [nr.SYS_epoll_pwait, "epoll_pwait", sysEpoll.epollPwait],
   [nr.SYS_signalfd, "signalfd", sysSignalfd.signalfd],
   [nr.SYS_timerfd_create, "timerfd_create", sysTimerfd.timerfdCreate],
+  [nr.SYS_inotify_init, "inotify_init", sysInotify.inotifyInit],
+  [nr.SYS_inotify_init1, "inotify_init1", sysInotify.inotifyInit1],
+  [nr.SYS_inotify_add_watch, "inotify_add_watch", sysInotify.inotifyAddWatch],
+  [nr.SYS_inotify_rm_watch, "inotify_rm_watch", sysInotify.inotifyRmWatch],
   [nr.SYS_eventfd, "eventfd", sysEventfd.eventfd],
   [nr.SYS_fallocate, "fallocate", sysSetattr.fallocate],
   [nr.SYS_timerfd_settime, "timerfd_settime", sysTimerfd.timerfdSettime],

@@ -194,11 +194,6 @@ export class Loader {
     const mounts = makeMounts(kernel, root, Math.floor(this.descriptors / 2), spec.fileAccess);
     const fds = new FDTable();
     const limits = newLimitSet(spec.rlimits);
-    const stdio = makeStdio(kernel, root, mounts, FD.stdio);
-    for (const [i, file] of stdio.entries()) {
-      fds.newFDAt(i, file, false);
-      file.decRef();
-    }
     const caps = spec.uid === 0 ? ALL_CAPS : EMPTY_CAPS;
     const credentials = newUserCredentials(users, spec.uid, spec.gid, spec.groups, {
       permitted: caps,
@@ -207,6 +202,11 @@ export class Loader {
       bounding: ALL_CAPS,
       ambient: EMPTY_CAPS,
     });
+    const stdio = makeStdio(kernel, credentials, mounts, FD.stdio);
+    for (const [i, file] of stdio.entries()) {
+      fds.newFDAt(i, file, false);
+      file.decRef();
+    }
     const init = this.createProcess(kernel, {
       filename: spec.argv[0] ?? "",
       file: null,

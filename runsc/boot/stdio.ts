@@ -13,7 +13,8 @@ import {
 
 /**
  * The container's standard input, output and error from host descriptors `first` and the next two. Each description comes with
- * one reference. The host's descriptions are shared with whoever started us: their flags stay as they are. Terminals get a name in /dev/pts.
+ * one reference. The host's descriptions are shared with whoever started us: their flags stay as they are. Terminals get a name in /dev/pts, and belong
+ * to the user there.
  */
 export function makeStdio(k: Kernel, creds: Credentials, mounts: MountNamespace, first: number): FileDescription[] {
   const fs = new HostFilesystem(k.vfs, k.platform, k.memoryFile.fileIDs);

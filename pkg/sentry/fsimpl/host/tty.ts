@@ -1,4 +1,5 @@
 import { CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
+import { O_ACCMODE, O_RDONLY, O_WRONLY } from "../../../abi/linux/file.ts";
 import {
   FIONREAD,
   TCFLSH,
@@ -64,9 +65,16 @@ export class HostTerminal extends TTY {
     return this.number;
   }
 
+  /** Through one of the imported descriptors that allows the access. EACCES when none does. */
   override openCurrent(vd: VirtualDentry, flags: number): FileDescription {
-    for (const inode of this.inodes) return new HostTTYFileDescription(vd, flags, inode, this);
-    throw linuxerr.EIO;
+    const acc = flags & O_ACCMODE;
+    for (const inode of this.inodes) {
+      const { readable, writable } = inode.file;
+      if ((acc === O_WRONLY || readable) && (acc === O_RDONLY || writable)) {
+        return new HostTTYFileDescription(vd, flags, inode, this);
+      }
+    }
+    throw this.inodes.size === 0 ? linuxerr.EIO : linuxerr.EACCES;
   }
 
   /** Only the sandbox loses it: it stays with its other users on the host. */

@@ -30,6 +30,7 @@ class TestFile {
   readable = true;
   readonly vd = { mount: { flags: 0, fs: { userNamespace: null } } };
   readonly inode = {
+    fs: { vfs: { inotify: { watches: 0 } } },
     mode: (): number => this.mode,
     uid: (): number => this.uid,
     gid: (): number => this.gid,

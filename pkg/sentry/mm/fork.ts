@@ -19,6 +19,8 @@ const MAX_ZEROS = 64 * 1024;
 /** Fills a new, empty child with copies of what mm has; private memory becomes shared copy-on-write, but for what both will store to. */
 export function forkInto(mm: MemoryManager, child: MemoryManager): void {
   const run = new ForkRun(mm, child);
+  // The child takes over what the platform knows of patched code, also where that will not be.
+  for (let v = mm.vmas.head; v !== null; v = v.next) if (v.dontFork) mm.hostSpace?.restoreCode(v.start, v.end);
   beginBatch(mm);
   for (let v = mm.vmas.head; v !== null; v = v.next) {
     if (v.dontFork) continue;

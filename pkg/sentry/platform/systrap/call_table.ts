@@ -10,6 +10,10 @@ const ENTRIES = TABLE_SIZE / ENTRY_SIZE;
 
 /** Bytes that become `jmp *entry`. */
 export const SITE_SIZE = 7;
+/** Bytes that are looked at before the end of a system call instruction: a site and what may be a prefix to it. */
+export const BEFORE_SIZE = 8;
+/** Bytes behind a system call instruction that are looked at. */
+export const AFTER_SIZE = 6;
 /** `syscall`. */
 const SYSCALL_SIZE = 2;
 /** In ranges up to this size sites are looked up, not searched for. */
@@ -45,8 +49,8 @@ export interface Site {
 }
 
 /**
- * The site of a system call instruction that ends at `ip` and was executed with number `nr`, by the code around it: `before` are the 7 bytes that end
- * there, `after` the 6 that follow; null: unknown. Null when it cannot be patched.
+ * The site of a system call instruction that ends at `ip` and was executed with number `nr`, by the code around it: `before` are the
+ * BEFORE_SIZE bytes that end there, `after` the AFTER_SIZE that follow; null: unknown. Null when it cannot be patched.
  */
 export function siteAt(ip: number, nr: number, before: Uint8Array | null, after: Uint8Array | null): Site | null {
   if (after !== null && after[0] === 0x48 && after[1] === 0x3d) {
@@ -56,11 +60,13 @@ export function siteAt(ip: number, nr: number, before: Uint8Array | null, after:
     const operand = new DataView(after.buffer, after.byteOffset).getInt32(2, true);
     return { kind: SITE_COMPARED, address: ip - SYSCALL_SIZE, original, operand, syscallReturn: ip };
   }
-  if (before === null || before[0] !== 0xb8 || before[5] !== 0x0f || before[6] !== 0x05) return null;
-  const operand = new DataView(before.buffer, before.byteOffset).getInt32(1, true);
+  if (before === null || before[1] !== 0xb8 || before[6] !== 0x0f || before[7] !== 0x05) return null;
+  // REX.B: `mov $imm32, %r8d`.
+  if (((before[0] ?? 0) & 0xf1) === 0x41) return null;
+  const operand = new DataView(before.buffer, before.byteOffset).getInt32(2, true);
   // Were it the end of another instruction, its operand would hardly be the number.
   if (operand !== nr) return null;
-  return { kind: SITE_NUMBERED, address: ip - SITE_SIZE, original: before.slice(), operand, syscallReturn: ip };
+  return { kind: SITE_NUMBERED, address: ip - SITE_SIZE, original: before.slice(1), operand, syscallReturn: ip };
 }
 
 /** What the sentry believes about the sites of a table; shared by tables that are copies of each other until one changes. */
@@ -164,9 +170,11 @@ export class CallTable {
     this.view.setUint32(at + 4, Math.floor(v / 4294967296), true);
   }
 
-  /** Forgets all sites: the address space is empty again. */
+  /** Forgets all sites, and what their entries say of the program: the address space is empty again. */
   clear(): void {
-    if (this.list.entries.length === 0) return;
+    const { length } = this.list.entries;
+    if (length === 0) return;
+    this.bytes.fill(0, 0, (length + 1) * ENTRY_SIZE);
     this.list.users--;
     this.list = new SiteList();
   }
@@ -254,6 +262,13 @@ export class CallTable {
     if (compared !== undefined && entries[compared - 1]?.kind === SITE_COMPARED)
       return TABLE_BASE + compared * ENTRY_SIZE + ENTRY_TAIL;
     return 0;
+  }
+
+  /** Whether a thread that stands at `ip` may have faulted in the middle of what was patched and is forgotten since. */
+  wasMiddle(ip: number): boolean {
+    for (const s of this.list.entries)
+      if (ip === (s.kind === SITE_NUMBERED ? s.syscallReturn - SYSCALL_SIZE : s.syscallReturn)) return true;
+    return false;
   }
 
   /** Where a thread goes on that cannot use the trampoline: it needs the number in EAX. */

@@ -63,6 +63,9 @@ const EINTR = 4;
 const ENOSYS = 38;
 /** SIGSEGV of a general protection fault. */
 const SIGSEGV = 11;
+const SIGTRAP = 5;
+/** A single step's trap follows each instruction. */
+const EFLAGS_TF = 0x100;
 /** Of linux/audit.h. */
 const AUDIT_ARCH_X86_64 = 0xc000003e;
 /** State of a request line that was answered. */
@@ -177,6 +180,7 @@ export class SystrapContext implements Context {
       "reported",
       "pinned",
       "interruptedAt",
+      "retriedIP",
       "clockNs",
       "clockKnown",
       "fsLow",
@@ -228,6 +232,8 @@ export class SystrapContext implements Context {
   pinned = false;
   /** When it was told to report, performance.now(); 0: it was not, or did. */
   interruptedAt = 0;
+  /** Where it faulted last in what may have been patched before; 0: nowhere. */
+  retriedIP = 0;
   /** The thread's CPU clock when it was read last (0 would say that there is no thread), and whether it has not run since. */
   clockNs = 1;
   clockKnown = true;
@@ -260,6 +266,7 @@ export class SystrapContext implements Context {
     const nr = (words[0] ?? 0) | 0;
     if (TRAPPED[nr] === 1 || this.state !== RUNNING) return false;
     this.sysno = nr;
+    this.retriedIP = 0;
     const { args, subprocess } = this;
     for (let i = 0; i < 12; i++) args[i] = words[1 + i] ?? 0;
     this.way = words[13] === LINE_DISPATCHED ? BY_DISPATCH : BY_LINE;
@@ -286,10 +293,11 @@ export class SystrapContext implements Context {
   get syscallIP(): number {
     if (this.way === BY_NOTIFICATION) return this.notifiedIP;
     const at = this.slotWord(SLOT_ENTRY);
-    if (this.way === BY_DISPATCH) return at;
-    const calls = this.subprocess.calls;
+    const { calls } = this.subprocess;
     const index = calls.indexOf(at);
-    return index === 0 ? 0 : calls.returnOf(index);
+    // What is dispatched may be the ordinary way of an entry.
+    if (index === 0) return this.way === BY_DISPATCH ? at : 0;
+    return calls.returnOf(index);
   }
 
   /** An address that the stub left in the slot. */
@@ -471,6 +479,7 @@ export class SystrapContext implements Context {
       if (this.state !== PARKING && this.fixStubFault()) return;
     } else {
       this.sysno = (notif[4] ?? 0) | 0;
+      this.retriedIP = 0;
       this.way = BY_NOTIFICATION;
       this.notifiedIP = (notif[7] ?? 0) * 4294967296 + (notif[6] ?? 0);
       for (let i = 0; i < 12; i++) this.args[i] = notif[8 + i] ?? 0;
@@ -492,7 +501,7 @@ export class SystrapContext implements Context {
     this.owner.platformEvent(this);
   }
 
-  /** Faults that are the stub's own affair: GS that is the guest's, a jump into the middle of a patched site. True when the thread goes on. */
+  /** Faults that are the stub's own affair: GS that is the guest's, a jump into the middle of a patched site, a step into an entry. True when the thread goes on. */
   fixStubFault(): boolean {
     if (this.event !== EventFault) return false;
     const { calls, platform } = this.subprocess;
@@ -506,10 +515,26 @@ export class SystrapContext implements Context {
       this.resume();
       return true;
     }
+    if (this.faultSignal === SIGTRAP) {
+      // resume() has the program's own instruction stepped over.
+      if (!this.isStepping() || !this.normaliseEntry()) return false;
+      this.resume();
+      return true;
+    }
+    if (this.faultSignal !== SIGILL && this.faultSignal !== SIGSEGV) return false;
     // resume() leads a thread that stands inside of what was patched to the original instruction.
-    if ((this.faultSignal !== SIGILL && this.faultSignal !== SIGSEGV) || calls.resumeIP(ip) === 0) return false;
+    if (calls.resumeIP(ip) === 0) {
+      const retry = ip !== this.retriedIP && calls.wasMiddle(ip);
+      this.retriedIP = retry ? ip : 0;
+      if (!retry) return false;
+    }
     this.resume();
     return true;
+  }
+
+  /** Whether its next instruction is to be followed by a trap. */
+  isStepping(): boolean {
+    return ((this.regs.words[2 * REG_EFLAGS] ?? 0) & EFLAGS_TF) !== 0;
   }
 
   /** Copies and checks the signal frame that a report points to. */
@@ -617,11 +642,14 @@ export class SystrapContext implements Context {
 
   resume(): void {
     if (this.state === DEAD) return;
+    const ip = this.regs.get(REG_RIP);
+    // Single steps see the program as it was written.
+    if (this.isStepping()) this.subprocess.restoreCode(ip, ip + 1);
     this.run();
     const f = this.frame;
     const w = this.regs.words;
     for (let i = 0; i < SIGCONTEXT_REGS * 2; i++) f[SIGCONTEXT + i] = w[i] ?? 0;
-    const through = this.subprocess.calls.resumeIP(this.regs.get(REG_RIP));
+    const through = this.subprocess.calls.resumeIP(ip);
     if (through !== 0) {
       f[SIGCONTEXT + 2 * REG_RIP] = through;
       f[SIGCONTEXT + 2 * REG_RIP + 1] = 0;

@@ -11,7 +11,7 @@ import {
   type FDListener,
   HostUsage,
 } from "../platform.ts";
-import { CallTable, SITE_SIZE, siteAt, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
+import { AFTER_SIZE, BEFORE_SIZE, CallTable, SITE_SIZE, siteAt, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
 import { SystrapContext } from "./context.ts";
 import {
   COMMAND_BASE,
@@ -72,8 +72,6 @@ const PATCH_TRIES = 4;
 const COUNTED_SITES = 4096;
 /** Bytes of a page. */
 const PAGE_SIZE = 4096;
-/** Bytes behind a system call instruction that are looked at. */
-const AFTER_SIZE = 6;
 
 // The command area: operations of a batch, then the program of a child, then data.
 const BATCH_OPS = 192;
@@ -317,7 +315,7 @@ export class Subprocess implements AddressSpace, FDListener {
     const { calls, code } = this;
     if (calls.size === 0 || code === null || this.dead) return;
     for (const site of [...calls.sitesIn(start, end)]) {
-      if (!code.writeCode(site.address, site.original)) throw new Error("systrap: patched code cannot be restored");
+      if (!code.writeCode(site.address, site.original)) this.kill("there is no memory to restore patched code");
       calls.forget(site);
       this.callCounts.delete(site.syscallReturn);
     }
@@ -349,12 +347,12 @@ export class Subprocess implements AddressSpace, FDListener {
   patch(ip: number, nr: number): void {
     const { code, calls } = this;
     if (code === null || calls.full() || calls.isPatched(ip)) return;
-    const before = new Uint8Array(SITE_SIZE);
+    const before = new Uint8Array(BEFORE_SIZE);
     const after = new Uint8Array(AFTER_SIZE);
     const site = siteAt(
       ip,
       nr,
-      code.readCode(ip - SITE_SIZE, before) ? before : null,
+      code.readCode(ip - BEFORE_SIZE, before) ? before : null,
       code.readCode(ip, after) ? after : null,
     );
     if (site === null) return;
@@ -409,6 +407,10 @@ export class Subprocess implements AddressSpace, FDListener {
     encodeOp(this.area, 2 * OP_WORDS, OP_REPORT);
     const tid = this.run(COMMAND_BASE);
     if (tid <= 0) {
+      // It may be another stub's next.
+      encodeOp(this.area, 0, [SYS_munmap, base, SLOT_SIZE]);
+      encodeOp(this.area, OP_WORDS, OP_REPORT);
+      if (this.run(COMMAND_BASE) < 0 && !this.dead) throw new Error("systrap: a slot cannot be unmapped");
       platform.freeSlot(slot);
       throw linuxerr.fromErrno(tid === -ENOMEM ? ENOMEM : 11);
     }
@@ -498,11 +500,13 @@ export class Subprocess implements AddressSpace, FDListener {
     if (this.releasing) return;
     this.releasing = true;
     this.code = null;
-    this.calls.clear();
     this.callCounts.clear();
     this.batching = 0;
     this.ops = 0;
-    if (this.dead) return;
+    if (this.dead) {
+      this.calls.clear();
+      return;
+    }
     // Acknowledged before anybody frees the pages: a thread that still runs can only fault from here on. What the threads used will be asked for:
     // it is read on the way.
     const asked: SystrapContext[] = [];
@@ -514,6 +518,7 @@ export class Subprocess implements AddressSpace, FDListener {
     if (asked[0] !== undefined) this.add([SYS_getrusage, 0, asked[0].rusageAddress()]);
     this.add([SYS_munmap, MIN_ADDRESS, STUB_BASE - MIN_ADDRESS]);
     this.flush();
+    this.calls.clear();
     if (!this.dead) {
       for (const ctx of asked) ctx.clockRead();
       asked[0]?.rusageRead(this.usage);

@@ -118,6 +118,7 @@ class Transfer {
     let got = 0;
     try {
       if (!this.write) {
+        this.mm.hostSpace?.restoreCode(addr, addr + n);
         got = this.mm.copyIn(addr, buf, 0, n);
         return this.local.copyOut(buf, 0, got);
       }

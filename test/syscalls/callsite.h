@@ -260,12 +260,17 @@ __attribute__((unused)) static void *busy_call(void *arg)
 __attribute__((unused)) static void in_all_manners(void (*body)(int i), int n)
 {
 	pthread_t t;
+	sigset_t all, old;
+	sigfillset(&all);
 	for (int m = 0; m < MANNERS; m++) {
 		busy_stop = 0;
+		/* Signals are for the thread that runs the body. */
+		pthread_sigmask(SIG_SETMASK, &all, &old);
 		if (m == 1)
 			EQ(pthread_create(&t, 0, busy_compute, 0), 0);
 		if (m == 2)
 			EQ(pthread_create(&t, 0, busy_call, 0), 0);
+		pthread_sigmask(SIG_SETMASK, &old, 0);
 		for (int i = 0; i < n; i++) {
 			body(i);
 			if (m == 3 && i % 100 == 99)

@@ -95,22 +95,192 @@ static void race_frames(void)
 			*(volatile int *)8 = 1;
 }
 
+#define SLOTS (TOP + 0x10000000ul)
+#define SLOT_SIZE 0x4000ul
+/* In a slot: the selector of dispatched calls, the request line. */
+#define SELECTOR 0x30
+#define LINE 0x40
+/* Attackers that live at a time, where each is a process of its own. */
+#define GANG 8
+
+/* Forks an attacker that lives for so many ms at most. True in the attacker. */
+static int attacker(int ms)
+{
+	static int living;
+	int status;
+	pid_t pid;
+	if (living >= GANG && wait(&status) > 0)
+		living--;
+	pid = fork();
+	if (pid == 0) {
+		struct itimerval it = {{0, 0}, {0, ms * 1000}};
+		signal(SIGALRM, SIG_DFL);
+		setitimer(ITIMER_REAL, &it, 0);
+		return 1;
+	}
+	if (pid > 0)
+		living++;
+	return 0;
+}
+
+/* Calls by sites of both kinds that are patched when they are hot. */
+static void hot_calls(int n)
+{
+	long r;
+	for (int i = 0; i < n; i++) {
+		__asm__ volatile("mov $39, %%eax; syscall" : "=a"(r)::"rcx", "r11", "memory");
+		__asm__ volatile("syscall; cmp $-4095, %%rax" : "=a"(r) : "0"(SYS_getppid) : "rcx", "r11", "memory", "cc");
+		syscall(SYS_gettid);
+	}
+}
+
+/* Bytes of the stub's text; 0: not there. */
+static unsigned long find_in_stub(const char *bytes, unsigned long n, unsigned long from)
+{
+	for (unsigned long at = from; at + n < TOP + PG; at++)
+		if (memcmp((void *)at, bytes, n) == 0)
+			return at;
+	return 0;
+}
+
+/* Slots of this process: all that can be written. */
+static unsigned long own_slots[64];
+static volatile int slots;
+static void find_slots(void)
+{
+	catch_faults();
+	slots = 0;
+	for (volatile unsigned long a = SLOTS; a < SLOTS + 64 * SLOT_SIZE; a += SLOT_SIZE)
+		if (sigsetjmp(back, 1) == 0) {
+			*(volatile char *)(a + SLOT_SIZE - 1) = 0;
+			own_slots[slots++] = a;
+		}
+}
+
+static volatile int forging;
+static void *forge(void *arg)
+{
+	unsigned long x = 88172645463325252ul + (unsigned long)arg;
+	while (forging)
+		for (int i = 0; i < slots; i++) {
+			volatile unsigned *line = (volatile unsigned *)(own_slots[i] + LINE);
+			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+			line[0] = (unsigned)(x >> 20 & 0xff);
+			if (forging == 2 && (x & 7) == 0)
+				line[1 + (x >> 8 & 15) % 14] = (unsigned)(x >> 32);
+			if (forging == 3)
+				*(volatile unsigned char *)(own_slots[i] + SELECTOR) = x >> 40 & 1;
+		}
+	return 0;
+}
+
+/* A thread of the process writes states, then whole requests, then selectors that are no answer of the sentry's, while calls go on. */
+static void forge_lines(void)
+{
+	for (int how = 1; how <= 3; how++)
+		for (int k = 0; k < 3; k++) {
+			pid_t pid = fork();
+			int status;
+			if (pid == 0) {
+				pthread_t t;
+				struct itimerval it = {{0, 0}, {0, 400000}};
+				signal(SIGALRM, SIG_DFL);
+				setitimer(ITIMER_REAL, &it, 0);
+				hot_calls(200);
+				forging = how;
+				pthread_create(&t, 0, forge, (void *)(unsigned long)k);
+				find_slots();
+				hot_calls(1000000);
+				_exit(0);
+			}
+			waitpid(pid, &status, 0);
+		}
+}
+
+/* Values of the selector that the host does not know. */
+static void garbage_selector(void)
+{
+	for (int value = 2; value < 256; value += 23)
+		if (attacker(300)) {
+			hot_calls(100);
+			find_slots();
+			for (int i = 0; i < slots; i++)
+				*(volatile unsigned char *)(own_slots[i] + SELECTOR) = (unsigned char)value;
+			hot_calls(100);
+			_exit(0);
+		}
+	while (wait(0) > 0)
+		;
+}
+
+/* Makes the stub's own futex call with other operations, and other calls from there. */
+static void jump_to_futex(void)
+{
+	static const long calls[] = {202, 202, 202, 202, 202, 9, 15, 56, 231, 0x7e01, 0x7e02, 317, 35, 1};
+	static unsigned word;
+	unsigned long at = TOP;
+	struct timespec second = {1, 0};
+	while ((at = find_in_stub("\xb8\xca\0\0\0\x0f\x05", 7, at + 1)) != 0)
+		for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++)
+			for (long op = 0; op < 14; op += i < 5 ? 1 : 5)
+				if (attacker(20)) {
+					register long r10 __asm__("r10") = (long)&second;
+					register long r8 __asm__("r8") = (long)&word;
+					register long r9 __asm__("r9") = -1;
+					long flags[] = {0, 128, 256, 1l << 32, -1l << 8};
+					hot_calls(50);
+					__asm__ volatile("jmp *%0" ::"b"(at + 5), "a"(calls[i]), "D"(&word), "S"(op | flags[i % 5]), "d"(0), "r"(r10),
+							 "r"(r8), "r"(r9)
+							 : "memory");
+					_exit(0);
+				}
+	while (wait(0) > 0)
+		;
+}
+
+/* Enters the stub's handler with signals that nobody sent. */
+static void forge_siginfo(void)
+{
+	static _Alignas(16384) char area[4 * SLOT_SIZE];
+	unsigned long handler = find_in_stub("\x83\xff\x1f\x74", 4, TOP);
+	if (handler == 0)
+		_exit(52);
+	for (int i = 0; i < 240; i++)
+		if (attacker(200)) {
+			unsigned long base, sp;
+			hot_calls(50);
+			find_slots();
+			base = i % 3 && slots ? own_slots[0] : (unsigned long)area;
+			for (unsigned k = 0x200; k < SLOT_SIZE / 4; k++)
+				((unsigned *)base)[k] = i % 5 ? (unsigned)random() << (i % 2 * 12) : 0;
+			sp = base + 0x2000;
+			((unsigned *)sp)[2] = i % 4 == 3 ? (unsigned)random() : 2;
+			((unsigned *)sp)[7] = i % 7 == 6 ? (unsigned)random() : 0xc000003e;
+			((unsigned *)(sp + 0x100))[36] = (unsigned)(i * 2);
+			((unsigned long *)(sp + 0x100))[21] = i % 2 ? (unsigned long)hot_calls : TOP + (unsigned long)i * 4;
+			((unsigned *)(base + LINE))[0] = (unsigned)i % 9;
+			__asm__ volatile("mov %0, %%rsp; jmp *%1" ::"r"(i % 6 == 5 ? (unsigned long)area + 0x3f00 : sp - 8), "r"(handler), "D"(i % 8 == 7 ? 11 : 31),
+					 "S"(sp), "d"(sp + 0x100)
+					 : "memory");
+			_exit(0);
+		}
+	while (wait(0) > 0)
+		;
+}
+
 /* Jumps into every byte of the stub's text with hostile registers. */
 static void jump_into_stub(void)
 {
-	for (unsigned off = 0x80; off < 0x1c0; off++) {
-		pid_t pid = fork();
-		int status;
-		if (pid == 0) {
-			struct itimerval it = {{0, 0}, {0, 30000}};
-			signal(SIGALRM, SIG_DFL);
-			setitimer(ITIMER_REAL, &it, 0);
+	for (unsigned off = 0x80; off < 0x440; off++)
+		if (attacker(20)) {
+			if (off % 2)
+				hot_calls(50);
 			__asm__ volatile("mov $9,%%eax; mov $0x10000,%%edi; mov $0x100000,%%esi; mov $7,%%edx; mov $0x22,%%r10d; mov $-1,%%r8; xor %%r9d,%%r9d; mov %%rsp,%%rbx; jmp *%0"
 					 ::"r"(TOP + off) : "rax", "rdi", "rsi", "rdx", "r10", "r8", "r9", "rbx", "memory");
 			_exit(0);
 		}
-		waitpid(pid, &status, 0);
-	}
+	while (wait(0) > 0)
+		;
 }
 
 /* System calls with the numbers the platform uses for itself, and in the forms that bypass the usual entry. */
@@ -173,7 +343,8 @@ static const struct {
 } attacks[] = {
 	{"scribble_zeros", scribble_zeros}, {"scribble_ones", scribble_ones}, {"scribble_random", scribble_random},
 	{"race_frames", race_frames},       {"jump_into_stub", jump_into_stub}, {"odd_calls", odd_calls},
-	{"map_over_stub", map_over_stub},   {"fuzz_calls", fuzz_calls},
+	{"map_over_stub", map_over_stub},   {"fuzz_calls", fuzz_calls},	     {"forge_lines", forge_lines},
+	{"garbage_selector", garbage_selector}, {"jump_to_futex", jump_to_futex}, {"forge_siginfo", forge_siginfo},
 };
 
 /* Arguments: the attacks to run; none: all. */
@@ -208,7 +379,7 @@ int main(int argc, char **argv)
 			attacks[i].run();
 			_exit(0);
 		}
-		while ((got = waitpid(pid, &status, WNOHANG)) == 0 && tries++ < 400)
+		while ((got = waitpid(pid, &status, WNOHANG)) == 0 && tries++ < 800)
 			usleep(10000);
 		if (got == 0) {
 			kill(-pid, SIGKILL);

@@ -22,6 +22,10 @@ const ATTACKS = [
   "odd_calls",
   "map_over_stub",
   "fuzz_calls",
+  "forge_lines",
+  "garbage_selector",
+  "jump_to_futex",
+  "forge_siginfo",
 ];
 
 for (const attack of ATTACKS) {

@@ -264,11 +264,14 @@ export class CallTable {
     return 0;
   }
 
-  /** Whether a thread that stands at `ip` may have faulted in the middle of what was patched and is forgotten since. */
-  wasMiddle(ip: number): boolean {
-    for (const s of this.list.entries)
-      if (ip === (s.kind === SITE_NUMBERED ? s.syscallReturn - SYSCALL_SIZE : s.syscallReturn)) return true;
-    return false;
+  /** The last site, forgotten or not, that has `ip` where resumeIP() says; null: none. */
+  siteAround(ip: number): Site | null {
+    const { entries } = this.list;
+    for (let i = entries.length; i > 0; i--) {
+      const s = this.siteOf(i);
+      if (ip === (s.kind === SITE_NUMBERED ? s.syscallReturn - SYSCALL_SIZE : s.syscallReturn)) return s;
+    }
+    return null;
   }
 
   /** Where a thread goes on that cannot use the trampoline: it needs the number in EAX. */

@@ -64,6 +64,7 @@ const ENOSYS = 38;
 /** SIGSEGV of a general protection fault. */
 const SIGSEGV = 11;
 const SIGTRAP = 5;
+const TRAP_PAGE_FAULT = 14;
 /** A single step's trap follows each instruction. */
 const EFLAGS_TF = 0x100;
 /** Of linux/audit.h. */
@@ -523,13 +524,23 @@ export class SystrapContext implements Context {
     }
     if (this.faultSignal !== SIGILL && this.faultSignal !== SIGSEGV) return false;
     // resume() leads a thread that stands inside of what was patched to the original instruction.
-    if (calls.resumeIP(ip) === 0) {
-      const retry = ip !== this.retriedIP && calls.wasMiddle(ip);
-      this.retriedIP = retry ? ip : 0;
-      if (!retry) return false;
-    }
+    if (calls.resumeIP(ip) === 0 && !this.isStaleFault(ip)) return false;
     this.resume();
     return true;
+  }
+
+  /**
+   * Whether a fault at `ip` is that of a patch which was undone before we got to know of it. The program's own instructions there do not
+   * fault; if it has changed them meanwhile, they are tried once.
+   */
+  isStaleFault(ip: number): boolean {
+    if (this.faultTrapno === TRAP_PAGE_FAULT) return false;
+    const { calls } = this.subprocess;
+    const site = calls.siteAround(ip);
+    if (site === null) return false;
+    const isNew = ip !== this.retriedIP;
+    this.retriedIP = isNew ? ip : 0;
+    return isNew || this.subprocess.isAsWritten(site);
   }
 
   /** Whether its next instruction is to be followed by a trap. */

@@ -11,7 +11,7 @@ import {
   type FDListener,
   HostUsage,
 } from "../platform.ts";
-import { AFTER_SIZE, BEFORE_SIZE, CallTable, SITE_SIZE, siteAt, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
+import { AFTER_SIZE, BEFORE_SIZE, CallTable, SITE_SIZE, type Site, siteAt, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
 import { SystrapContext } from "./context.ts";
 import {
   COMMAND_BASE,
@@ -328,6 +328,12 @@ export class Subprocess implements AddressSpace, FDListener {
       calls.forget(site);
       this.callCounts.delete(site.syscallReturn);
     }
+  }
+
+  /** Whether the code at a site is what it was before it was patched. */
+  isAsWritten(site: Site): boolean {
+    const now = new Uint8Array(SITE_SIZE);
+    return this.code?.readCode(site.address, now) === true && now.every((b, i) => b === site.original[i]);
   }
 
   /** Counts a call from the instruction that ends at `ip`; patches the site when it is hot. */

@@ -99,7 +99,20 @@ __asm__(".text\n"
 	"  mov $202, %eax\n"
 	"  syscall\n"
 	"  ret\n"
-	/* long call6(long nr, a, b, c, d, e) by a COMPARED site */
+	".balign 64\n"
+	".globl steps_itself\n" /* the trap flag is set right before the site */
+	"steps_itself:\n"
+	"  pushf\n"
+	"  orl $0x100, (%rsp)\n"
+	"  popf\n"
+	"  mov $39, %eax\n"
+	"  syscall\n"
+	"  nop\n"
+	"  pushf\n"
+	"  andl $~0x100, (%rsp)\n"
+	"  popf\n"
+	"  ret\n"
+	/* long call5(long nr, a, b, c, d, e) by a COMPARED site */
 	".balign 64\n"
 	".globl call5, call5_call, call5_cmp\n"
 	"call5:\n"
@@ -172,7 +185,7 @@ __asm__(".text\n"
 
 extern char sites[], sites_end[], numbered[], numbered_call[], numbered_behind[], compared[], compared_cmp[], compared_behind[],
 	numbered_compared[], numbered_high[], numbered_x32[], long_number[], zeroed[], jumped[], argument_like_number[],
-	numbered_across[], compared_across[], numbered_last[], call5_call[], call5_cmp[];
+	steps_itself[], numbered_across[], compared_across[], numbered_last[], call5_call[], call5_cmp[];
 extern long call5(long nr, ...);
 extern long read_numbered(long fd, void *buf, long n), nanosleep_numbered(void *req, void *rem),
 	futex_numbered(void *addr, long op, long val, void *timeout);

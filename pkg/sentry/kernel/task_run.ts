@@ -10,7 +10,6 @@ import {
   EventInterrupted,
   EventSyscall,
   EventSyscallRegs,
-  REG_EFLAGS,
   REG_RAX,
   REG_RIP,
 } from "../platform/platform.ts";
@@ -37,9 +36,6 @@ import {
 } from "./task_signals.ts";
 import { runSyscallEntry, startSyscall } from "./task_syscall.ts";
 
-/** The trap flag. */
-const EFLAGS_TF = 0x100;
-const LONGEST_INSTRUCTION = 15;
 /** Number of the debug exception. */
 const TRAP_DEBUG = 1;
 /** Length of the syscall instruction. */
@@ -174,12 +170,6 @@ export const runInterrupt: RunState = new RunInterrupt();
 export function resumeApp(t: Task): void {
   t.runState = t.appState;
   if (t.appState !== runApp && t.ptrace !== null) showTrapFlag(t, t.ptrace);
-  const { regs } = t.context;
-  if (((regs.words[2 * REG_EFLAGS] ?? 0) & EFLAGS_TF) !== 0) {
-    // Whoever steps is to see the program's own instruction done.
-    const at = regs.get(REG_RIP);
-    t.mm.hostSpace?.restoreCode(at, at + LONGEST_INSTRUCTION);
-  }
   t.context.resume();
 }
 

@@ -558,8 +558,8 @@ TEST_TIMEOUT(the_trap_flag_at_hot_sites, 30)
 	handle(SIGTRAP, on_step, 0);
 	for (int round = 0; round < 20; round++) {
 		void *page = map_sites(0);
-		static char *const fns[] = {numbered, compared, numbered_compared, long_number};
-		for (int k = 0; k < 4; k++) {
+		static char *const fns[] = {numbered, compared, numbered_compared, long_number, steps_itself + 9};
+		for (int k = 0; k < 5; k++) {
 			unsigned long cold[64];
 			int ncold;
 			EQ(step_through(AT(page, fns[k]), SYS_getpid), pid);
@@ -578,6 +578,18 @@ TEST_TIMEOUT(the_trap_flag_at_hot_sites, 30)
 					if (steps[i] != cold[i])
 						FAIL("step %d of %d is at 0x%lx, was at 0x%lx", i, k, steps[i], cold[i]);
 			}
+		}
+		/* What traps first is the site's first instruction. */
+		for (int hot = 0; hot < 3; hot++) {
+			char *at = AT(page, steps_itself);
+			nsteps = 0;
+			EQ(((long (*)(void))at)(), pid);
+			CHECK(nsteps >= 3);
+			CHECK(steps[0] == (unsigned long)at + 14);
+			struct probe p = {at + 9, {SYS_getpid}, {0}};
+			p.in[FLAGS] = 0x202;
+			for (int i = 0; i < WARM; i++)
+				probe(&p);
 		}
 		OK(munmap(page, PG));
 	}

@@ -128,7 +128,8 @@ describe("an entry", () => {
     expect(table.slowIP(2)).toBe(at(2, 45));
     expect(table.resumeIP(0x401005)).toBe(at(1, 45));
     expect(table.resumeIP(0x402002)).toBe(at(2, 47));
-    for (const ip of [0x401000, 0x401002, 0x401007, 0x402000, 0x402005, 0x402008, 0]) expect(table.resumeIP(ip)).toBe(0);
+    for (const ip of [0x401000, 0x401002, 0x401007, 0x402000, 0x402005, 0x402008, 0])
+      expect(table.resumeIP(ip)).toBe(0);
     expect(() => table.siteOf(3)).toThrow();
   });
 });

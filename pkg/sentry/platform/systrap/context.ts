@@ -55,16 +55,15 @@ const RU_MINFLT = 16;
 const RU_MAJFLT = 18;
 const RU_NIVCSW = 34;
 const SIGILL = 4;
-const SIGTRAP = 5;
-/** Number of the debug exception. */
+/** Numbers of the debug exception and of page faults. */
 const TRAP_DEBUG = 1;
+const TRAP_PAGE_FAULT = 14;
 const SIGSYS = 31;
 const EINTR = 4;
 const ENOSYS = 38;
 /** SIGSEGV of a general protection fault. */
 const SIGSEGV = 11;
 const SIGTRAP = 5;
-const TRAP_PAGE_FAULT = 14;
 /** A single step's trap follows each instruction. */
 const EFLAGS_TF = 0x100;
 /** Of linux/audit.h. */
@@ -518,7 +517,7 @@ export class SystrapContext implements Context {
     }
     if (this.faultSignal === SIGTRAP) {
       // resume() has the program's own instruction stepped over.
-      if (!this.isStepping() || !this.normaliseEntry()) return false;
+      if (this.faultTrapno !== TRAP_DEBUG || !this.isStepping() || !this.normaliseEntry()) return false;
       this.resume();
       return true;
     }
@@ -610,8 +609,6 @@ export class SystrapContext implements Context {
       this.faultAddr = (f[W_SI_ADDR + 1] ?? 0) * 4294967296 + (f[W_SI_ADDR] ?? 0);
       this.faultTrapno = f[W_TRAPNO] ?? 0;
       this.faultError = f[W_ERR] ?? 0;
-      // A thread with the trap flag went into a patch that was made just then.
-      if (signo === SIGTRAP && this.faultTrapno === TRAP_DEBUG && this.way === BY_NOTIFICATION) this.normalise();
     }
     return true;
   }

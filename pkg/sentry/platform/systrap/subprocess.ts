@@ -11,7 +11,16 @@ import {
   type FDListener,
   HostUsage,
 } from "../platform.ts";
-import { AFTER_SIZE, BEFORE_SIZE, CallTable, SITE_SIZE, type Site, siteAt, TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
+import {
+  AFTER_SIZE,
+  BEFORE_SIZE,
+  CallTable,
+  SITE_SIZE,
+  type Site,
+  siteAt,
+  TABLE_BASE,
+  TABLE_SIZE,
+} from "./call_table.ts";
 import { SystrapContext } from "./context.ts";
 import {
   COMMAND_BASE,

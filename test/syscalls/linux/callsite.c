@@ -6,6 +6,7 @@
 #include <asm/prctl.h>
 #include <dlfcn.h>
 #include <immintrin.h>
+#include <setjmp.h>
 #include <sys/uio.h>
 
 /* Probes a site once with random registers. `nr` < 0: rax is random, too. `flags` says what of them must be unchanged. */
@@ -77,6 +78,28 @@ TEST_TIMEOUT(registers_and_flags_of_every_form, 60)
 {
 	pid = getpid();
 	in_all_manners(one_of_each, 600);
+}
+
+/* AC: misaligned accesses fault. NT, which stays set. */
+#define EFLAGS_AC 0x40000ul
+#define EFLAGS_NT 0x4000ul
+
+static void other_flags(int i)
+{
+	static void *const fns[] = {numbered, compared, long_number, jumped};
+	for (int k = 0; k < 4; k++) {
+		struct probe p = {fns[k], {SYS_getpid}, {0}};
+		p.in[FLAGS] = 0x202 | (i & 1 ? EFLAGS_AC : 0) | (i & 2 ? EFLAGS_NT : 0);
+		probe(&p);
+		EQ(p.out[RAX], pid);
+		EQ(p.out[FLAGS] & (EFLAGS_AC | EFLAGS_NT), p.in[FLAGS] & (EFLAGS_AC | EFLAGS_NT));
+	}
+}
+
+TEST_TIMEOUT(flags_that_are_no_results, 60)
+{
+	pid = getpid();
+	in_all_manners(other_flags, 1000);
 }
 
 static void into_the_middle(int i)
@@ -547,6 +570,41 @@ TEST_TIMEOUT(discarded_code_comes_back, 30)
 			EQ(((long (*)(void))AT(page, numbered))(), getppid());
 		OK(madvise(page, PG, MADV_DONTNEED));
 		warm(page);
+		OK(munmap(page, PG));
+	}
+}
+
+static sigjmp_buf back;
+static void on_bus(int sig)
+{
+	siglongjmp(back, sig);
+}
+
+TEST_TIMEOUT(hot_code_of_a_file_that_shrinks, 30)
+{
+	char bytes[PG];
+	struct sigaction sa = {.sa_handler = on_bus};
+	OK(sigaction(SIGBUS, &sa, 0));
+	OK(sigaction(SIGSEGV, &sa, 0));
+	file_bytes(bytes, sites, PG);
+	int fd = OK(open("shrinks", O_RDWR | O_CREAT, 0700));
+	for (volatile int round = 0; round < 20; round++) {
+		EQ(pwrite(fd, bytes, PG, 0), PG);
+		char *page = OK(mmap(0, PG, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0));
+		long (*n)(void) = AT(page, numbered);
+		warm(page);
+		OK(ftruncate(fd, 0));
+		int sig = sigsetjmp(back, 1);
+		if (sig == 0) {
+			n();
+			FAIL("there was code");
+		}
+		EQ(sig, SIGBUS);
+		bytes[numbered - sites + 1] = SYS_getppid;
+		EQ(pwrite(fd, bytes, PG, 0), PG);
+		for (int i = 0; i < 100; i++)
+			EQ(n(), getppid());
+		bytes[numbered - sites + 1] = SYS_getpid;
 		OK(munmap(page, PG));
 	}
 }

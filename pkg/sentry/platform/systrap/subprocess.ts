@@ -518,10 +518,7 @@ export class Subprocess implements AddressSpace, FDListener {
     this.callCounts.clear();
     this.batching = 0;
     this.ops = 0;
-    if (this.dead) {
-      this.calls.clear();
-      return;
-    }
+    if (this.dead) return;
     // Acknowledged before anybody frees the pages: a thread that still runs can only fault from here on. What the threads used will be asked for:
     // it is read on the way.
     const asked: SystrapContext[] = [];
@@ -560,6 +557,8 @@ export class Subprocess implements AddressSpace, FDListener {
     host.wait4(this.pid, WALL, platform.waitStatus);
     platform.unwatchFD(this.pidfd);
     host.close(this.pidfd);
+    // The table may be another stub's next.
+    this.calls.clear();
     platform.freeRegion(this.region);
     for (const id of this.files.keys()) platform.releasesFile(this, id);
     this.files.clear();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as host from "../../../hostsyscall/index.ts";
 import type { File, FileCloseListener } from "../../memmap/index.ts";
 import * as p from "../platform.ts";
+import type { Site } from "./call_table.ts";
 import type { SystrapContext } from "./context.ts";
 import { loadSystrapNative, SystrapPlatform } from "./index.ts";
 import { SLOT_BASE, STUB_BASE } from "./stub.ts";
@@ -292,6 +293,30 @@ describe("systrap", () => {
     next.endBatch();
     expect(open()).toBe(before);
     next.release();
+  });
+
+  test("a stub that dies keeps nothing of what the next one has", () => {
+    const site = (address: number): Site => {
+      const original = new Uint8Array([0xb8, 39, 0, 0, 0, 0x0f, 0x05]);
+      return { kind: 1, address, original, operand: 39, syscallReturn: address + 7 };
+    };
+    // Stubs that are not from the pool.
+    const pooled: p.AddressSpace[] = [];
+    while (platform.pool.length > 0) pooled.push(platform.newAddressSpace());
+    const first = platform.newAddressSpace() as Subprocess;
+    first.calls.add(site(CODE));
+    host.kill(first.pid, 9);
+    runUntil(() => first.dead);
+    const second = platform.newAddressSpace() as Subprocess;
+    expect(second.region).toBe(first.region);
+    expect(second.calls.bytes.every((b) => b === 0)).toBe(true);
+    second.calls.add(site(CODE));
+    const bytes = second.calls.bytes.slice();
+    first.release();
+    expect(second.calls.bytes).toEqual(bytes);
+    second.release();
+    expect(second.calls.bytes.every((b) => b === 0)).toBe(true);
+    for (const as of pooled) as.release();
   });
 
   test("protect over a hole takes effect on both sides of it", () => {

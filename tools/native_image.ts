@@ -19,13 +19,14 @@ const PAGE = 4096;
 /** Bytes of the compiler's table of addresses, at most. */
 const MAX_TABLE = 1024;
 
-/** One compilation: where it is, its bytes, where the instructions end, and where the data begins. */
+/** One compilation: where it is, its bytes, where the instructions end, where the data begins and ends. */
 interface Copy {
   readonly module: CompiledModule;
   readonly base: number;
   readonly bytes: Buffer;
   readonly textEnd: number;
   readonly textSize: number;
+  readonly dataEnd: number;
 }
 
 /**
@@ -52,7 +53,7 @@ function compile(m: NativeModule<Record<string, NativeSymbol>>): Copy {
   const length = endOfTable(Buffer.from(toArrayBuffer(base as Pointer, 0, textSize)), dataEnd);
   const bytes = Buffer.from(new Uint8Array(toArrayBuffer(base as Pointer, 0, length)));
   bytes.fill(0, end - base, dataEnd);
-  return { module, base, bytes, textEnd: text - base, textSize };
+  return { module, base, bytes, textEnd: text - base, textSize, dataEnd };
 }
 
 /** The module as an image. Throws when the two compilations cannot be explained by their addresses. */
@@ -73,8 +74,9 @@ export function makeImage(m: NativeModule<Record<string, NativeSymbol>>): Native
     let at = i;
     while (at > i - 8 && (at < 0 || at + 8 > length || inside(a, at) < 0 || inside(a, at) !== inside(b, at))) at--;
     if (at <= i - 8) {
-      // Constants and data hold no bytes of chance, but the space between them does.
-      if (i < a.textEnd || i >= a.textSize) throw new Error(`${m.name}: unexplained difference at ${i.toString(16)}`);
+      // Constants and data hold no bytes of chance, but the space between them does, and what lies about the table of addresses.
+      if (i < a.textEnd || (i >= a.textSize && i < a.dataEnd))
+        throw new Error(`${m.name}: unexplained difference at ${i.toString(16)}`);
       bytes[i] = 0;
       continue;
     }
@@ -82,6 +84,9 @@ export function makeImage(m: NativeModule<Record<string, NativeSymbol>>): Native
     relocations.push(at);
     i = at + 7;
   }
+  // What is the same in both by chance is not to be in the executable either.
+  const known = new Set(relocations.flatMap((at) => [0, 1, 2, 3, 4, 5, 6, 7].map((k) => at + k)));
+  for (let i = a.dataEnd; i < length; i++) if (!known.has(i)) bytes[i] = 0;
   const { textSize } = a;
   // Instructions hold no addresses, only distances.
   if (textSize % PAGE !== 0 || relocations[0] !== textSize) throw new Error(`${m.name}: text and data are not apart`);

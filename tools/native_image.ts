@@ -50,7 +50,8 @@ function compile(m: NativeModule<Record<string, NativeSymbol>>): Copy {
   const [text, data, end] = module.bounds;
   const textSize = data - base;
   const dataEnd = Math.ceil(end / 8) * 8 - base;
-  const length = endOfTable(Buffer.from(toArrayBuffer(base as Pointer, 0, textSize)), dataEnd);
+  // Behind the instructions are constants, then bytes of chance.
+  const length = endOfTable(Buffer.from(toArrayBuffer(base as Pointer, 0, text - base)), dataEnd);
   const bytes = Buffer.from(new Uint8Array(toArrayBuffer(base as Pointer, 0, length)));
   bytes.fill(0, end - base, dataEnd);
   return { module, base, bytes, textEnd: text - base, textSize, dataEnd };

@@ -490,7 +490,9 @@ export class SystrapContext implements Context {
       return;
     }
     this.stop();
-    if (!isReport) {
+    if (isReport) {
+      this.subprocess.platform.poller?.disturbed();
+    } else {
       if (TRAPPED[this.sysno] === 1) {
         // From the stub's own text only, where the filter does not trap it.
         this.finishSyscall(-ENOSYS, false);

@@ -34,6 +34,8 @@ const OTHERS_WEIGHT = 3;
 /** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
 const PENALTY_MIN = 8;
 const PENALTY_MAX = 4096;
+/** Notified calls without a report by signal between them that come before a spell. */
+const UNDISTURBED = 24;
 /** Result of systrap_spin: others want our core. */
 const PREEMPTED = -2;
 
@@ -145,6 +147,14 @@ export class LinePoller {
     // Before the call is answered: the next one may come before we get to poll.
     Atomics.store(this.status, 0, 1);
     if (!ctx.hot) this.heat(ctx);
+  }
+
+  /**
+   * A thread reported by signal: a fault, or a call that needs its registers. It sleeps until we wake it, which is dear on a core that is not
+   * ours. A process that has just begun does so all the time and is served better on our core.
+   */
+  disturbed(): void {
+    if (!this.on && this.skip < UNDISTURBED) this.skip = UNDISTURBED;
   }
 
   /** Whether calls that come although no core is to spare come so fast that serving them by line needs fewer cores. */

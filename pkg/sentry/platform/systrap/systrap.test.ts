@@ -319,6 +319,43 @@ describe("systrap", () => {
     for (const as of pooled) as.release();
   });
 
+  test.each([SLOW, { cores: 2, accelerate: true }])("int 0x80 makes no call: %j", (options) => {
+    const own = new SystrapPlatform(loadSystrapNative(), memory, { warning: (m) => warnings.push(m) }, options);
+    const slow = platform;
+    platform = own;
+    try {
+      // The number of getpid() for int 0x80 is that of writev(); eax keeps the error, or is overwritten by it.
+      load(`mov $400,%r15d; xor %r14d,%r14d; mov %rsp,%r13
+        1: mov $39,%rax; syscall; cmp $77,%rax; jne 2f
+        mov $20,%eax; int $0x80; cmp $-38,%eax; jne 2f
+        cmp %r13,%rsp; jne 2f
+        inc %r14d; dec %r15d; jnz 1b
+        2: mov %r14,%rdi; ${DONE}`);
+      const as = addressSpace();
+      const g = new Guest(as);
+      const odd: number[] = [];
+      g.onEvent = (c) => {
+        if (c.event === p.EventSyscall && c.sysno === 39) {
+          c.finishSyscall(77, false);
+          return;
+        }
+        if (c.event !== p.EventSyscallRegs) odd.push(c.event);
+        else if (c.sysno !== 39 && c.sysno !== -1) odd.push(c.sysno);
+        c.regs.set(p.REG_RAX, c.sysno === 39 ? 77 : -38);
+        c.resume();
+      };
+      start(g);
+      runUntil(() => g.done);
+      expect(odd).toEqual([]);
+      expect(g.ctx.args[0]).toBe(400);
+      g.ctx.release();
+      as.release();
+    } finally {
+      platform = slow;
+      own.destroy();
+    }
+  });
+
   test("protect over a hole takes effect on both sides of it", () => {
     load(`movq $1, 0x${DATA.toString(16)}; movq $1, 0x${(DATA + 0x8000).toString(16)}; ${DONE}`);
     const as = addressSpace();

@@ -733,3 +733,71 @@ TEST_TIMEOUT(vfork_and_exec_from_hot_sites, 60)
 		EQ(status, 0);
 	}
 }
+
+/* ---- all of it at once */
+
+static volatile int caller_stop;
+static void *call_all_the_time(void *arg)
+{
+	char *page = arg;
+	long (*c)(long, ...) = AT(page, call5);
+	long (*n)(void) = AT(page, numbered), tid = gettid(), self = getpid();
+	struct probe middle = {AT(page, numbered_call), {SYS_gettid}, {0}}, behind = {AT(page, compared_cmp), {4711}, {0}};
+	middle.in[FLAGS] = behind.in[FLAGS] = 0x202;
+	for (unsigned i = 0; !caller_stop; i++) {
+		EQ(c(SYS_gettid), tid);
+		EQ(n(), self);
+		EQ(c(SYS_getpid), self);
+		if (i % 16 == 0) {
+			probe(&middle);
+			EQ(middle.out[RAX], tid);
+			probe(&behind);
+			EQ(behind.out[RAX], 4711);
+		}
+	}
+	return 0;
+}
+
+TEST_TIMEOUT(code_is_handled_in_every_way_while_threads_run_it, 60)
+{
+	char want[PG], got[PG], *page = map_sites(0);
+	pthread_t t[3];
+	int mem = OK(open("/proc/self/mem", O_RDWR));
+	struct iovec local = {got, PG}, remote = {page, PG};
+	file_bytes(want, sites, PG);
+	for (int i = 0; i < 3; i++)
+		EQ(pthread_create(&t[i], 0, call_all_the_time, page), 0);
+	for (int i = 0; i < 400; i++) {
+		usleep(next_random() % 400);
+		switch (next_random() % 6) {
+		case 0:
+			EQ(pread(mem, got, PG, (long)page), PG);
+			EQ(memcmp(got, want, PG), 0);
+			break;
+		case 1:
+			EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), PG);
+			EQ(memcmp(got, want, PG), 0);
+			break;
+		case 2:
+			OK(mprotect(page, PG, PROT_READ | PROT_WRITE | PROT_EXEC));
+			EQ(memcmp(page, want, PG), 0);
+			OK(mprotect(page, PG, PROT_READ | PROT_EXEC));
+			break;
+		case 3:
+			OK(madvise(page, PG, MADV_DONTNEED));
+			break;
+		case 4:
+			/* The same bytes. */
+			EQ(pwrite(mem, want + 64, 256, (long)page + 64), 256);
+			break;
+		default:
+			if (i % 4 == 0)
+				EQ(test_in_child((void (*)(void *))warm, page), 0);
+			else
+				map_sites(page);
+		}
+	}
+	caller_stop = 1;
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], 0);
+}

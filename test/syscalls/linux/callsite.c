@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <immintrin.h>
 #include <setjmp.h>
+#include <sys/auxv.h>
 #include <sys/uio.h>
 
 /* Probes a site once with random registers. `nr` < 0: rax is random, too. `flags` says what of them must be unchanged. */
@@ -330,6 +331,39 @@ TEST_TIMEOUT(gs_is_the_programs_when_it_uses_it, 60)
 	pid = getpid();
 	in_all_manners(own_gs, 2000);
 	OK(syscall(SYS_arch_prctl, ARCH_SET_GS, 0));
+}
+
+static void gs_by_instruction(int i)
+{
+	static unsigned long block[512];
+	unsigned long base = i % 64 < 32 ? (unsigned long)block : 0x20000000000 + (unsigned)i * 8, at;
+	long (*n)(void) = (void *)numbered;
+	if (i % 200 >= 190)
+		base = 0;
+	/* wrgsbase %rax */
+	__asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xd8" ::"a"(base));
+	EQ(n(), pid);
+	EQ(call5(SYS_getpid), pid);
+	EQ(syscall(SYS_gettid), pid);
+	OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &at));
+	EQ(at, base);
+	if (base != 0) {
+		/* rdgsbase %rax */
+		__asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xc8" : "=a"(at));
+		EQ(at, base);
+	}
+	for (int k = 0; k < 512; k++)
+		EQ(block[k], 0);
+}
+
+TEST_TIMEOUT(gs_that_the_program_sets_by_itself, 60)
+{
+	/* HWCAP2_FSGSBASE */
+	if ((getauxval(AT_HWCAP2) & 2) == 0)
+		SKIP("no FSGSBASE");
+	pid = getpid();
+	in_all_manners(gs_by_instruction, 1000);
+	__asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xd8" ::"a"(0l));
 }
 
 static void gs_nowhere(int i)

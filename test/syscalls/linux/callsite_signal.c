@@ -187,6 +187,24 @@ TEST_TIMEOUT(a_timers_signals_at_hot_sites, 60)
 	CHECK(hits > 0);
 }
 
+TEST_TIMEOUT(a_timers_signals_when_gs_is_in_use, 60)
+{
+	static unsigned long block[512];
+	pid = getpid();
+	find_code();
+	handle(SIGALRM, on_storm, SA_RESTART);
+	every(150);
+	/* Memory, and none. */
+	for (int k = 0; k < 2; k++) {
+		OK(syscall(SYS_arch_prctl, 0x1001, k ? 0x10000000000 : (unsigned long)block));
+		in_all_manners(one_storm, 150);
+	}
+	every(0);
+	CHECK(hits > 0);
+	for (int k = 0; k < 512; k++)
+		EQ(block[k], 0);
+}
+
 static pid_t target;
 static volatile int shooting;
 static void *shoot(void *arg)

@@ -11,7 +11,6 @@ import {
   EventSyscall,
   EventSyscallRegs,
   type HostUsage,
-  REG_COUNT,
   REG_EFLAGS,
   REG_FS_BASE,
   REG_GS_BASE,
@@ -25,25 +24,23 @@ import {
   REG_RDX,
   REG_RIP,
   REG_RSI,
-  type Registers,
 } from "../platform.ts";
+import { learnFPState, storeFPState } from "./fp_state.ts";
+import { SystrapRegisters } from "./registers.ts";
 import {
   SIGNAL_INTERRUPT,
   SIZEOF_RUSAGE,
-  SLOT_ARGS,
   SLOT_BASE,
   SLOT_CLOCK,
   SLOT_ENTRY,
-  SLOT_FLAGS,
   SLOT_LINE,
-  SLOT_NR,
-  SLOT_RESULT,
   SLOT_RUSAGE,
   SLOT_SELECTOR,
   SLOT_SIZE,
   TRAPPED_SYSCALLS,
 } from "./stub.ts";
 import type { Subprocess } from "./subprocess.ts";
+import { completed, normalise, normaliseEntry, restoreFlags } from "./trampoline.ts";
 
 /** CPUCLOCK_SCHED of one thread (include/linux/posix-timers.h). */
 const CPUCLOCK_PERTHREAD_SCHED = 6;
@@ -68,8 +65,6 @@ const SIGTRAP = 5;
 const EFLAGS_TF = 0x100;
 /** Of linux/audit.h. */
 const AUDIT_ARCH_X86_64 = 0xc000003e;
-/** State of a request line that was answered. */
-const LINE_ANSWERED = 4;
 /** State that a dispatched call's request had. */
 const LINE_DISPATCHED = 2;
 
@@ -97,18 +92,6 @@ const W_SI_CODE = UC_WORDS + 2;
 const W_SI_ADDR = UC_WORDS + 4;
 const W_SI_ARCH = UC_WORDS + 7;
 
-// The fpstate of a frame (struct _xstate): legacy area with software-reserved words, xsave header, the rest, FP_XSTATE_MAGIC2.
-const FP_XSTATE_MAGIC1 = 0x46505853;
-const FP_XSTATE_MAGIC2 = 0x46505845;
-const SW_RESERVED = 464;
-const XSAVE_HEADER = 512;
-const MXCSR_DEFAULT = 0x1f80;
-const FCW_DEFAULT = 0x37f;
-const MXCSR_MASK_DEFAULT = 0xffff;
-
-/** The first four arguments of a request. */
-const SLEEPER_REGS = [REG_RDI, REG_RSI, REG_RDX, REG_R10] as const;
-
 const RUNNING = 0;
 const STOPPED = 1;
 const PARKING = 2;
@@ -122,21 +105,6 @@ function trappedTable(): Uint8Array {
   const t = new Uint8Array(512);
   for (const nr of TRAPPED_SYSCALLS) t[nr] = 1;
   return t;
-}
-
-/** General registers as word pairs; FS and GS base are kept beside the signal frame's set. */
-class SystrapRegisters implements Registers {
-  static readonly stateType = stateType("systrap.SystrapRegisters", ["words"]);
-  readonly words: Uint32Array = new Uint32Array(REG_COUNT * 2);
-
-  get(i: number): number {
-    return (this.words[2 * i + 1] ?? 0) * 4294967296 + (this.words[2 * i] ?? 0);
-  }
-
-  set(i: number, value: number): void {
-    this.words[2 * i] = value;
-    this.words[2 * i + 1] = Math.floor(value / 4294967296);
-  }
 }
 
 /** A time of two 64-bit words, seconds and a fraction in units of `unit` ns. A guest can write it: kept within reason. */
@@ -347,7 +315,7 @@ export class SystrapContext implements Context {
       this.way = BY_NOTIFICATION;
       this.reported = false;
       platform.native.systrap_clear(this.lineAddress());
-      this.completed(ret);
+      completed(this, ret);
       this.event = EventInterrupted;
       platform.defer(this);
       return;
@@ -362,93 +330,6 @@ export class SystrapContext implements Context {
     } else {
       platform.native.systrap_answer(this.lineAddress(), ret);
     }
-  }
-
-  /** The frame becomes that of a thread whose request from the trampoline was answered. */
-  completed(ret: number): void {
-    const slot = this.readSlot();
-    const { calls } = this.subprocess;
-    const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
-    if (index === 0) return;
-    this.regs.set(REG_RAX, ret);
-    this.regs.set(REG_RIP, calls.returnOf(index));
-    this.regs.set(REG_RCX, calls.returnOf(index));
-    this.restoreArguments(slot);
-    this.restoreFlags(slot.getUint32(SLOT_FLAGS, true), true);
-  }
-
-  /** The registers in which a sleeper in the trampoline had something else. */
-  restoreArguments(slot: DataView): void {
-    const w = this.regs.words;
-    for (let i = 0; i < SLEEPER_REGS.length; i++) {
-      const r = SLEEPER_REGS[i] ?? 0;
-      w[2 * r] = slot.getUint32(SLOT_ARGS + 8 * i, true);
-      w[2 * r + 1] = slot.getUint32(SLOT_ARGS + 8 * i + 4, true);
-    }
-  }
-
-  /** The arithmetic flags as the trampoline saved them: OF in bit 0, the others in bits 8 to 15. */
-  restoreFlags(saved: number, overflow: boolean): void {
-    const w = this.regs.words;
-    let flags = ((w[2 * REG_EFLAGS] ?? 0) & ~0xd5) | ((saved >>> 8) & 0xd5);
-    if (overflow) flags = (flags & ~0x800) | ((saved & 1) << 11);
-    w[2 * REG_EFLAGS] = flags;
-  }
-
-  /** The trampoline's part of the slot, copied. */
-  readSlot(): DataView {
-    const bytes = this.subprocess.platform.slotBytes;
-    host.copyFromHost(bytes, 0, this.slotHost, bytes.length);
-    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
-
-  /** The same for a thread in the call table; false when it is not there. */
-  normaliseEntry(): boolean {
-    const { calls } = this.subprocess;
-    const ip = this.regs.get(REG_RIP);
-    const entry = calls.indexOf(ip);
-    if (entry === 0) return false;
-    this.regs.set(REG_RIP, calls.originalIP(entry, ip));
-    return true;
-  }
-
-  /**
-   * A frame that shows a thread inside the trampoline or the call table becomes that of the program as it was written: before
-   * its `mov $nr, %eax`, or behind the system call.
-   */
-  normalise(): void {
-    if (this.normaliseEntry()) return;
-    const { regs } = this;
-    const { platform, calls } = this.subprocess;
-    const { image } = platform;
-    const ip = regs.get(REG_RIP);
-    if (ip < image.trampIP || ip >= image.endIP) return;
-    if (ip >= image.waitIP && ip < image.slowIP) {
-      const was = platform.native.systrap_clear(this.lineAddress());
-      const slot = this.readSlot();
-      if (was === LINE_ANSWERED) {
-        const low = slot.getUint32(SLOT_RESULT, true);
-        const high = slot.getUint32(SLOT_RESULT + 4, true);
-        this.completed(0);
-        regs.words[2 * REG_RAX] = low;
-        regs.words[2 * REG_RAX + 1] = high;
-        return;
-      }
-      const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
-      if (index === 0) return;
-      this.restoreArguments(slot);
-      this.restoreFlags(slot.getUint32(SLOT_FLAGS, true), true);
-      regs.set(REG_RAX, slot.getUint32(SLOT_NR, true));
-      regs.set(REG_RIP, calls.startOf(index));
-      return;
-    }
-    const index = calls.indexOf(regs.get(REG_RCX));
-    if (index === 0) return;
-    // Between the end of its add and that of the trampoline, OF is right already.
-    if (ip >= image.checkIP && ip < image.restoredIP)
-      this.restoreFlags(regs.words[2 * REG_RAX] ?? 0, ip <= image.slowIP);
-    if (ip !== image.trampIP) regs.set(REG_RAX, regs.words[2 * REG_R11] ?? 0);
-    regs.set(REG_RIP, calls.startOf(index));
   }
 
   /** Takes a notification of this thread (80 bytes, struct seccomp_notif) and tells the owner. */
@@ -511,7 +392,7 @@ export class SystrapContext implements Context {
     if (ip === platform.image.checkIP) {
       const index = calls.indexOf(this.regs.get(REG_RCX));
       if (index === 0) return false;
-      this.restoreFlags(this.regs.words[2 * REG_RAX] ?? 0, true);
+      restoreFlags(this, this.regs.words[2 * REG_RAX] ?? 0, true);
       this.regs.set(REG_RAX, this.regs.words[2 * REG_R11] ?? 0);
       this.regs.set(REG_RIP, calls.slowIP(index));
       this.resume();
@@ -519,7 +400,7 @@ export class SystrapContext implements Context {
     }
     if (this.faultSignal === SIGTRAP) {
       // resume() has the program's own instruction stepped over.
-      if (this.faultTrapno !== TRAP_DEBUG || !this.isStepping() || !this.normaliseEntry()) return false;
+      if (this.faultTrapno !== TRAP_DEBUG || !this.isStepping() || !normaliseEntry(this)) return false;
       this.resume();
       return true;
     }
@@ -578,7 +459,7 @@ export class SystrapContext implements Context {
     if (this.finishing) {
       this.finishing = false;
       platform.native.systrap_clear(this.lineAddress());
-      this.completed(this.pendingReturn);
+      completed(this, this.pendingReturn);
       this.event = EventInterrupted;
       return true;
     }
@@ -587,7 +468,7 @@ export class SystrapContext implements Context {
       // Other than by its own instruction no call is known: int 0x80 is dispatched, too.
       const foreign = f[W_SI_ARCH] !== AUDIT_ARCH_X86_64;
       this.sysno = foreign ? -1 : (w[2 * REG_RAX] ?? 0) | 0;
-      this.normaliseEntry();
+      normaliseEntry(this);
       const a = this.args;
       a[0] = w[2 * REG_RDI] ?? 0;
       a[1] = w[2 * REG_RDI + 1] ?? 0;
@@ -603,7 +484,7 @@ export class SystrapContext implements Context {
       a[11] = w[2 * REG_R9 + 1] ?? 0;
     } else if (signo === SIGNAL_INTERRUPT) {
       this.event = EventInterrupted;
-      if (this.way === BY_NOTIFICATION) this.normalise();
+      if (this.way === BY_NOTIFICATION) normalise(this);
     } else {
       this.event = EventFault;
       this.faultSignal = signo;
@@ -762,29 +643,7 @@ export class SystrapContext implements Context {
   }
 
   setFPState(src: Uint8Array): boolean {
-    const size = this.fpSize;
-    if (size === 0 || src.length < size) return false;
-    const fp = src.slice(0, size);
-    const view = new DataView(fp.buffer);
-    const platform = this.subprocess.platform;
-    if (
-      view.getUint32(SW_RESERVED, true) !== FP_XSTATE_MAGIC1 ||
-      view.getUint32(SW_RESERVED + 4, true) !== size ||
-      view.getUint32(size - 4, true) !== FP_XSTATE_MAGIC2
-    ) {
-      return false;
-    }
-    view.setUint32(24, view.getUint32(24, true) & platform.mxcsrMask, true);
-    // Features the host did not enable and a dirty header would make the host refuse the frame and kill the stub.
-    fp.set(platform.fpSoftware, SW_RESERVED);
-    const low = view.getUint32(XSAVE_HEADER, true);
-    const high = view.getUint32(XSAVE_HEADER + 4, true);
-    const features = new DataView(platform.fpSoftware.buffer);
-    view.setUint32(XSAVE_HEADER, low & features.getUint32(8, true), true);
-    view.setUint32(XSAVE_HEADER + 4, high & features.getUint32(12, true), true);
-    fp.fill(0, XSAVE_HEADER + 8, XSAVE_HEADER + 64);
-    host.copyToHost(this.fpAddr, fp, 0, size);
-    return true;
+    return storeFPState(this.subprocess.platform, this.fpAddr, this.fpSize, src);
   }
 
   resetFPState(): void {
@@ -793,31 +652,11 @@ export class SystrapContext implements Context {
     host.copyToHost(this.fpAddr, init, 0, init.length);
   }
 
-  /** What the first frame ever says of the host's FP layout: total size and the software-reserved words. */
+  /** Learns the host's FP layout from the first frame there ever is. */
   learnFPState(): void {
-    const platform = this.subprocess.platform;
-    const sw = new Uint8Array(48);
-    const base = SLOT_BASE + this.slot * SLOT_SIZE;
-    const fp = (this.frame[W_FPSTATE + 1] ?? 0) * 4294967296 + (this.frame[W_FPSTATE] ?? 0) - base;
-    this.fpAddr = this.slotHost + fp;
-    host.copyFromHost(sw, 0, this.fpAddr + SW_RESERVED, sw.length);
-    const view = new DataView(sw.buffer);
-    const mask = new Uint8Array(4);
-    host.copyFromHost(mask, 0, this.fpAddr + 28, 4);
-    if (view.getUint32(0, true) !== FP_XSTATE_MAGIC1) throw new Error("systrap: the host's CPU has no XSAVE");
-    platform.fpStateSize = view.getUint32(4, true);
-    platform.fpSoftware = sw;
-    platform.mxcsrMask = new DataView(mask.buffer).getUint32(0, true) || MXCSR_MASK_DEFAULT;
-    this.fpSize = platform.fpStateSize;
-    // The state of a fresh process: all features in their initial configuration.
-    const init = new Uint8Array(platform.fpStateSize);
-    const fresh = new DataView(init.buffer);
-    fresh.setUint16(0, FCW_DEFAULT, true);
-    fresh.setUint32(24, MXCSR_DEFAULT, true);
-    fresh.setUint32(28, platform.mxcsrMask, true);
-    init.set(platform.fpSoftware, SW_RESERVED);
-    fresh.setUint32(init.length - 4, FP_XSTATE_MAGIC2, true);
-    platform.fpInit = init;
+    const fp = (this.frame[W_FPSTATE + 1] ?? 0) * 4294967296 + (this.frame[W_FPSTATE] ?? 0);
+    this.fpAddr = this.slotHost + fp - (SLOT_BASE + this.slot * SLOT_SIZE);
+    this.fpSize = learnFPState(this.subprocess.platform, this.fpAddr);
   }
 
   release(): void {

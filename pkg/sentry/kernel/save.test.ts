@@ -204,9 +204,10 @@ static void w_timers(void) {
   timer_t t; struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1}; timer_create(CLOCK_MONOTONIC, &ev, &t);
   struct itimerspec its = {{0, 0}, {1, 100000000}}; timer_settime(t, 0, &its, NULL);
   int tf = timerfd_create(CLOCK_MONOTONIC, 0), rf = timerfd_create(CLOCK_REALTIME, 0);
+  double b = now();
   its.it_value.tv_sec = 2; timerfd_settime(tf, 0, &its, NULL);
   clock_gettime(CLOCK_REALTIME, &its.it_value); its.it_value.tv_sec += 2; timerfd_settime(rf, TFD_TIMER_ABSTIME, &its, NULL);
-  unsigned long n = 0; double b = now(); int r;
+  unsigned long n = 0; int r;
   while ((r = read(tf, &n, 8)) < 0 && errno == EINTR);
   CHECK(r == 8 && n == 1 && now() - b >= 2.1 - 0.01 && alarms == 2);
   CHECK(read(rf, &n, 8) == 8 && n == 1);

@@ -161,6 +161,21 @@ describe("a spell of polling", () => {
     poller.poll(false);
     expect([poller.tired, poller.preempted]).toEqual([true, 1]);
   });
+  test("that others on the host ended is followed by a longer pause, however much it served", () => {
+    const t = thread(0);
+    for (const pause of [16, 32, 64, 128, 256, 512, 1024, 1024]) {
+      begin(t);
+      world.coming.push(...new Array<number>(40).fill(0), -2);
+      poller.poll(false);
+      poller.end();
+      expect(poller.skip).toBe(pause);
+    }
+    begin(t);
+    world.coming.push(...new Array<number>(40).fill(0));
+    poller.poll(false);
+    poller.end();
+    expect(poller.skip).toBe(8);
+  });
   test("goes on while nobody runs, without waiting", () => {
     const t = thread(0);
     begin(t);

@@ -34,6 +34,8 @@ const OTHERS_WEIGHT = 3;
 /** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
 const PENALTY_MIN = 8;
 const PENALTY_MAX = 4096;
+/** The maximum where others on the host took our core: what a spell was worth to us it may have cost them. */
+const PENALTY_PUSHED = 1024;
 /** Notified calls without a report by signal between them that come before a spell. */
 const UNDISTURBED = 24;
 /** Result of systrap_spin: others want our core. */
@@ -75,6 +77,7 @@ export class LinePoller {
       "lineCalls",
       "crowded",
       "preempted",
+      "pushed",
       "silent",
       "mixed",
       "others",
@@ -101,6 +104,8 @@ export class LinePoller {
   readonly status: Int32Array;
   /** Polling ended because nothing came, or no core is to spare. */
   tired = false;
+  /** This spell ended because others took our core. */
+  pushed = false;
   /** Requests served in this spell, and events of other kinds. */
   served = 0;
   others = 0;
@@ -142,6 +147,7 @@ export class LinePoller {
     this.spells++;
     this.served = 0;
     this.others = 0;
+    this.pushed = false;
     this.credit = CREDIT_MAX;
     this.takeCore();
     // Before the call is answered: the next one may come before we get to poll.
@@ -269,6 +275,7 @@ export class LinePoller {
       if (busy) break;
       if (i === PREEMPTED) {
         this.preempted++;
+        this.pushed = true;
         this.tired = true;
         break;
       }
@@ -310,7 +317,8 @@ export class LinePoller {
     this.hot.length = 0;
     this.calm();
     host.schedSetaffinity(0, bytesOf(this.platform.allCPUs));
-    this.penalty = this.isWorthIt() ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
+    if (this.pushed) this.penalty = Math.max(this.penalty, Math.min(this.penalty * 2, PENALTY_PUSHED));
+    else this.penalty = this.isWorthIt() ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
     this.skip = this.penalty;
   }
 }

@@ -1,7 +1,7 @@
 /** Killing any process of a sandbox leaves no other behind, and no mount. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { allGone, children, start } from "./processes.ts";
+import { allGone, children, start, statusField } from "./processes.ts";
 
 const mounts = (): string => readFileSync("/proc/self/mountinfo", "latin1");
 const script = "echo up; sleep 100 & sleep 100 & sleep 100";
@@ -24,6 +24,14 @@ test.each([0, 1, 2])("kill -9 of the sandbox process (%d)", async () => {
   expect(await r.process.exited).toBe(128);
   expect(await allGone(all)).toBe(true);
   expect(mounts()).toBe(before);
+});
+
+test("a sandbox process that was stopped goes on: the host restarts its waits by a call that is allowed", async () => {
+  const r = await start("echo up; sleep 1; exit 7");
+  process.kill(r.sentry, "SIGSTOP");
+  while (!statusField(r.sentry, "State").startsWith("T")) await Bun.sleep(1);
+  process.kill(r.sentry, "SIGCONT");
+  expect(await r.process.exited).toBe(7);
 });
 
 test("kill -9 of every process of the guest, one sandbox each", async () => {

@@ -17,7 +17,7 @@ const SLEEPER_REGS = [REG_RDI, REG_RSI, REG_RDX, REG_R10] as const;
 export function completed(c: SystrapContext, ret: number): void {
   const slot = readSlot(c);
   const { calls } = c.subprocess;
-  const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
+  const index = entryIn(c, slot);
   if (index === 0) return;
   c.regs.set(REG_RAX, ret);
   c.regs.set(REG_RIP, calls.returnOf(index));
@@ -42,6 +42,12 @@ export function restoreFlags(c: SystrapContext, saved: number, overflow: boolean
   let flags = ((w[2 * REG_EFLAGS] ?? 0) & ~0xd5) | ((saved >>> 8) & 0xd5);
   if (overflow) flags = (flags & ~0x800) | ((saved & 1) << 11);
   w[2 * REG_EFLAGS] = flags;
+}
+
+/** The index of the entry that the trampoline left in the slot; 0 when it is none. */
+function entryIn(c: SystrapContext, slot: DataView): number {
+  const address = slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true);
+  return c.subprocess.calls.indexOf(address);
 }
 
 /** The trampoline's part of the slot, copied. */
@@ -83,7 +89,7 @@ export function normalise(c: SystrapContext): void {
       regs.words[2 * REG_RAX + 1] = high;
       return;
     }
-    const index = calls.indexOf(slot.getUint32(SLOT_ENTRY + 4, true) * 4294967296 + slot.getUint32(SLOT_ENTRY, true));
+    const index = entryIn(c, slot);
     if (index === 0) return;
     restoreArguments(c, slot);
     restoreFlags(c, slot.getUint32(SLOT_FLAGS, true), true);

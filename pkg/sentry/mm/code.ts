@@ -31,6 +31,6 @@ export function replaceCode(mm: MemoryManager, addr: number, src: Uint8Array): b
     mf.decRef(to, PAGE_SIZE);
     return false;
   }
-  substitute(mm, vma, p, page, page + PAGE_SIZE, to);
+  substitute(mm, vma, p, page, page + PAGE_SIZE, to, true);
   return true;
 }

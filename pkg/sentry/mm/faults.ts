@@ -75,7 +75,7 @@ export function mapNew(mm: MemoryManager, vma: VMA, addr: number): void {
   const p = resolve(mm, vma, addr, AccessWrite);
   mm.failure = failure;
   if (p === null || p.mapped) return;
-  if (mapPMA(mm, p, p.end - p.start <= MAX_COMMIT)) mergePMA(mm, p);
+  if (mapPMA(mm, p, p.end - p.start <= MAX_COMMIT || isCommitted(p))) mergePMA(mm, p);
 }
 
 /** Finds what is behind the other mappings of a file that end where `vma` starts (an image is mapped from its start on). Returns where they begin. */
@@ -104,14 +104,14 @@ function mapAround(mm: MemoryManager, low: number, high: number, p: PMA): boolea
     last = last.next;
   }
   if (first === last) {
-    if (!mapPMA(mm, p, isSmall(p))) return false;
+    if (!mapPMA(mm, p, isCommitted(p))) return false;
     mergePMA(mm, p);
     return true;
   }
   beginBatch(mm);
   let ok = true;
   for (let q: PMA | null = first; q !== null; q = q === last ? null : q.next) {
-    const mapped = mapPMA(mm, q, isSmall(q));
+    const mapped = mapPMA(mm, q, isCommitted(q));
     if (q === p) ok = mapped;
   }
   endBatch(mm);
@@ -121,9 +121,10 @@ function mapAround(mm: MemoryManager, low: number, high: number, p: PMA): boolea
   return ok;
 }
 
-/** Private copies of this size are in memory already; filling the page tables spares a host fault for each page. */
-export function isSmall(p: PMA): boolean {
-  return p.isPrivate && p.needCOW === false && p.end - p.start <= COW_PIECE;
+/** Memory that the host holds already (small pieces are taken for such): filling the page tables spares a host fault for each page. */
+export function isCommitted(p: PMA): boolean {
+  if (!p.isPrivate || p.needCOW) return false;
+  return p.end - p.start <= (p.committed ? PIECE : COW_PIECE);
 }
 
 /**
@@ -208,6 +209,7 @@ function fillAnonymous(
     }
     const p = new PMA(lo, hi, mm.memoryFile, offset, AccessRead | AccessWrite | AccessExec, true);
     p.perms = vma.effective;
+    p.committed = mm.memoryFile.recycled;
     insertPMA(mm, p);
     return mergePMA(mm, p);
   }
@@ -324,16 +326,25 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
       mm.failure = FAULT_BUSERR;
       return null;
     }
-    return substitute(mm, vma, p, lo, hi, to);
+    return substitute(mm, vma, p, lo, hi, to, !blank);
   }
 }
 
-/** Has private memory at `to` take the place of [start, end) of a pma. */
-export function substitute(mm: MemoryManager, vma: VMA, p: PMA, start: number, end: number, to: number): PMA {
+/** Has private memory at `to` take the place of [start, end) of a pma; `committed`: the host holds it. */
+export function substitute(
+  mm: MemoryManager,
+  vma: VMA,
+  p: PMA,
+  start: number,
+  end: number,
+  to: number,
+  committed: boolean,
+): PMA {
   const old = isolatePMA(mm, p, start, end);
   takePMA(mm, old);
   const q = new PMA(start, end, mm.memoryFile, to, AccessRead | AccessWrite | AccessExec, true);
   q.perms = vma.effective;
+  q.committed = committed;
   insertPMA(mm, q);
   // The old memory may be freed only when the guest cannot reach it any more.
   if (old.mapped && !mapPMA(mm, q, true)) unmapHost(mm, start, end);

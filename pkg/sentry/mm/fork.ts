@@ -1,7 +1,7 @@
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import { AccessExec, AccessRead, AccessWrite } from "../memmap/index.ts";
 import { KIND_ANONYMOUS } from "../pgalloc/index.ts";
-import { copyPMA, isSmall, resolve } from "./faults.ts";
+import { copyPMA, isCommitted, resolve } from "./faults.ts";
 import { beginBatch, endBatch, mapPMA, protectHost } from "./host_mapping.ts";
 import { HOT_PIECE } from "./hot_pages.ts";
 import type { MemoryManager } from "./memory_manager.ts";
@@ -104,6 +104,7 @@ class ForkRun {
     }
     const c = new PMA(p.start, p.end, mf, to, AccessRead | AccessWrite | AccessExec, true);
     c.perms = v.effective;
+    c.committed = true;
     insertPMA(child, c);
     return true;
   }
@@ -141,7 +142,7 @@ class ForkRun {
 export function premap(mm: MemoryManager): void {
   if (mm.pmas.count > MAX_PREMAP) return;
   beginBatch(mm);
-  for (let p = mm.pmas.head; p !== null; p = p.next) mapPMA(mm, p, isSmall(p));
+  for (let p = mm.pmas.head; p !== null; p = p.next) mapPMA(mm, p, isCommitted(p));
   endBatch(mm);
 }
 

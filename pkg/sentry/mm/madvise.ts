@@ -175,6 +175,7 @@ function discard(mm: MemoryManager, v: VMA, start: number, end: number): void {
       if (own && mf.extentEnd === from + (hi - lo)) {
         // Nobody else has it: emptied in place, all mappings of it stay good.
         mf.decommit(from, hi - lo);
+        p.committed = false;
       } else {
         const q = isolatePMA(mm, p, lo, hi);
         next = q.next;

@@ -9,7 +9,7 @@ export class PMA extends Segment<PMA> {
   static override readonly stateType = stateType(
     "mm.PMA",
     ["file", "offset", "translatePerms", "perms", "needCOW", "isPrivate"],
-    ["mapped", "hostBase"],
+    ["mapped", "committed", "hostBase"],
   );
   file: File;
   /** Offset in file of `start`. */
@@ -24,6 +24,8 @@ export class PMA extends Segment<PMA> {
   isPrivate: boolean;
   /** All of it is mapped in the host address space with `perms`. */
   mapped = false;
+  /** The host holds memory for all of it, as far as we know: mapping it completely costs none. */
+  committed = false;
   /** Sentry address of `start` when the whole range is contiguous there; 0: not known. */
   hostBase = 0;
 
@@ -37,6 +39,7 @@ export class PMA extends Segment<PMA> {
 
   afterLoad(): void {
     this.mapped = false;
+    this.committed = false;
     this.hostBase = 0;
   }
 
@@ -60,6 +63,7 @@ export class PMA extends Segment<PMA> {
     p.perms = this.perms;
     p.needCOW = this.needCOW;
     p.mapped = this.mapped;
+    p.committed = this.committed;
     if (this.hostBase !== 0) p.hostBase = this.hostBase + (start - this.start);
     return p;
   }

@@ -60,6 +60,7 @@ function mergeInto(mm: MemoryManager, a: PMA, b: PMA): void {
   const end = b.end;
   mm.pmas.remove(b);
   mm.pmas.setRange(a, a.start, end);
+  a.committed &&= b.committed;
   // The two may lie in different host mappings of the file.
   a.hostBase = 0;
 }

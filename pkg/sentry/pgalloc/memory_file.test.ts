@@ -58,6 +58,36 @@ test("the host gets freed memory back", () => {
   f.destroy();
 });
 
+test("memory that the host still holds is cleared and said to be held; the rest is given back", () => {
+  const f = new MemoryFile();
+  const pages = 1024;
+  const a = f.allocate(pages * PAGE, KIND_ANONYMOUS);
+  expect(f.recycled).toBe(false);
+  // All of the first half, some pages of the second.
+  fill(f, a, (pages / 2) * PAGE, 1);
+  for (const page of [600, 700, 701]) fill(f, a + page * PAGE, PAGE, 2);
+  f.decRef(a, pages * PAGE);
+  const b = f.allocate((pages / 2) * PAGE, KIND_ANONYMOUS);
+  expect(b).toBe(a);
+  expect(f.recycled).toBe(true);
+  const c = f.allocate((pages / 2) * PAGE, KIND_ANONYMOUS);
+  expect(f.recycled).toBe(false);
+  expect(f.committedBytes()).toBe((pages / 2 + 3) * PAGE);
+  expect(isZero(f, b, pages * PAGE)).toBe(true);
+  f.decRef(c, (pages / 2) * PAGE);
+  // Many small runs are not worth it.
+  const d = f.allocate((pages / 2) * PAGE, KIND_ANONYMOUS);
+  f.decommit(d, (pages / 2) * PAGE);
+  for (let page = 0; page < pages / 2; page += 8) fill(f, d + page * PAGE, PAGE, 4);
+  f.decRef(d, (pages / 2) * PAGE);
+  expect(f.allocate((pages / 2) * PAGE, KIND_ANONYMOUS)).toBe(d);
+  expect(f.recycled).toBe(false);
+  expect(isZero(f, d, (pages / 2) * PAGE)).toBe(true);
+  f.used.check();
+  f.dirty.check();
+  f.destroy();
+});
+
 test("hints continue, limits refuse, unique extents stop at shared pages", () => {
   const f = new MemoryFile({ limit: 100 * PAGE });
   const a = f.allocate(10 * PAGE, KIND_ANONYMOUS);

@@ -1,6 +1,6 @@
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
-import { stateType } from "../../state/index.ts";
+import { setFields, stateType } from "../../state/index.ts";
 import { type File, FileIDs, Segment, SegmentSet } from "../memmap/index.ts";
 import { KIND_COUNT, type MemoryKind } from "./memory_kind.ts";
 
@@ -11,8 +11,13 @@ const CHUNK_SIZE = 1024 * 1024 * 1024;
 const MAX_DIRTY = 32 * 1024 * 1024;
 /** Flushed at once when there is more than that. */
 const FLUSH_STEP = 4 * 1024 * 1024;
-/** A dirty range up to this size is cleared in place when it is reused; larger ones are given back to the host and come back zero. */
-const MAX_CLEAR = 128 * 1024;
+/** A dirty range up to this size is cleared in place when it is reused, whether the host holds memory for all of it or not. */
+const MAX_CLEAR = 32 * 1024;
+/** The host is asked about its memory in steps of this size; so many runs of pages that it holds in one are cleared, else all is given back. */
+const CLEAR_STEP = 2 * 1024 * 1024;
+const MAX_RUNS = 8;
+/** From this size on page tables are filled in one go before memory is cleared. */
+const MIN_POPULATE = 64 * 1024;
 
 const PAGES_PER_CHUNK = CHUNK_SIZE / PAGE_SIZE;
 
@@ -22,6 +27,7 @@ const MAP_SHARED = 1;
 const MFD_CLOEXEC = 1;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
+const MADV_POPULATE_READ = 22;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const ENXIO = 6;
@@ -60,7 +66,7 @@ export class MemoryFile implements File {
   static readonly stateType = stateType(
     "pgalloc.MemoryFile",
     ["fileID", "fileIDs", "limit", "length", "used", "refs", "dirty", "dirtyBytes", "usedBytes", "usage"],
-    ["fd", "chunks", "extentStart", "extentEnd"],
+    ["fd", "chunks", "extentStart", "extentEnd", "recycled", "resident"],
   );
   readonly fileID: number;
   /** Source of File.fileID for everything else that can be mapped. */
@@ -83,6 +89,10 @@ export class MemoryFile implements File {
   /** Answer of uniqueExtent and nextData. */
   extentStart = 0;
   extentEnd = 0;
+  /** The host holds memory for all that allocate returned last: mapping it costs no more for being complete. */
+  recycled = false;
+  /** Which pages of a step the host holds. */
+  readonly resident: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(CLEAR_STEP / PAGE_SIZE));
 
   /** Creates the memfd; throws the host's error. */
   constructor(opts: MemoryFileOpts = {}) {
@@ -99,6 +109,8 @@ export class MemoryFile implements File {
     this.chunks = [];
     this.extentStart = 0;
     this.extentEnd = 0;
+    this.recycled = false;
+    setFields<MemoryFile>(this, { resident: new Uint8Array(new ArrayBuffer(CLEAR_STEP / PAGE_SIZE)) });
   }
 
   /** In a restored kernel: takes over the file of a MemoryFile that nothing was allocated from, which is then empty. */
@@ -148,7 +160,7 @@ export class MemoryFile implements File {
   /**
    * Allocates `length` bytes (a multiple of the page size) with one reference and returns their offset. `hint` is the offset
    * where the range is put when there is room (to continue a neighbour), or -1. With `overwritten` the caller promises to store to
-   * every byte before anybody else sees it, and the memory need not be zero. Throws ENOMEM at the limit.
+   * every byte before anybody else sees it, and the memory need not be zero. Sets `recycled`. Throws ENOMEM at the limit.
    */
   allocate(length: number, kind: MemoryKind, hint = -1, overwritten = false): number {
     if (length <= 0 || length % PAGE_SIZE !== 0) throw new Error("pgalloc: bad length");
@@ -158,8 +170,8 @@ export class MemoryFile implements File {
     if (start < 0) start = this.used.findFirstGap(0, Number.MAX_SAFE_INTEGER, length);
     if (start < 0) throw linuxerr.ENOMEM;
     if (start + length > this.length) this.grow(start + length);
-    if (this.dirty.count > 0) this.clean(start, start + length, !overwritten);
     const end = start + length;
+    this.recycled = this.dirty.count > 0 && this.clean(start, end, !overwritten) === length;
     const after = this.used.lowerBound(start);
     const before = after === null ? this.used.tail : after.prev;
     // The common case, continuing an allocation of the same kind, needs no new segment.
@@ -361,16 +373,14 @@ export class MemoryFile implements File {
     }
   }
 
-  /** Takes [start, end) out of the dirty set, clearing it when `zero`. */
-  clean(start: number, end: number, zero: boolean): void {
+  /** Takes [start, end) out of the dirty set, clearing it when `zero`. Returns for how many bytes of it the host is known to hold memory. */
+  clean(start: number, end: number, zero: boolean): number {
+    let held = 0;
     let r = this.dirty.lowerBound(start);
     while (r !== null && r.start < end) {
       const lo = Math.max(start, r.start);
       const hi = Math.min(end, r.end);
-      if (zero) {
-        const small = hi - lo <= MAX_CLEAR && hi - lo <= this.mappedLength(lo);
-        if (!small || host.zeroHost(this.mapInternal(lo), hi - lo) !== 0) this.decommit(lo, hi - lo);
-      }
+      if (zero) for (let at = lo; at < hi; at += CLEAR_STEP) held += this.clear(at, Math.min(at + CLEAR_STEP, hi));
       this.dirtyBytes -= hi - lo;
       const next: DirtyRange | null = r.next;
       const rEnd = r.end;
@@ -384,6 +394,42 @@ export class MemoryFile implements File {
       }
       r = next;
     }
+    return held;
+  }
+
+  /** Has a range of at most CLEAR_STEP bytes read as zeros. Memory that the host holds for it is cleared: that is cheaper than new memory. Returns how much. */
+  clear(start: number, end: number): number {
+    const length = end - start;
+    if (length > this.mappedLength(start)) {
+      this.decommit(start, length);
+      return 0;
+    }
+    const base = this.mapInternal(start);
+    if (length <= MAX_CLEAR && host.zeroHost(base, length) === 0) return length;
+    const { resident } = this;
+    const pages = length / PAGE_SIZE;
+    if (host.mincore(base, length, resident) < 0) resident.fill(0);
+    let runs = 0;
+    let held = 0;
+    for (let i = 0; i < pages; ) {
+      const has = (resident[i] ?? 0) & 1;
+      let j = i + 1;
+      while (j < pages && ((resident[j] ?? 0) & 1) === has) j++;
+      const n = (j - i) * PAGE_SIZE;
+      const at = base + i * PAGE_SIZE;
+      if (has === 1 && ++runs <= MAX_RUNS) {
+        // The sentry's own page tables may lack it: a fault for each page costs more than the memory.
+        if (n >= MIN_POPULATE) host.madvise(at, n, MADV_POPULATE_READ);
+        if (host.zeroHost(at, n) !== 0) throw linuxerr.ENOMEM;
+        held += n;
+      } else {
+        // What is swapped out does not count as held, and is not to come back.
+        if (runs > MAX_RUNS) j = pages;
+        this.decommit(start + i * PAGE_SIZE, (j - i) * PAGE_SIZE);
+      }
+      i = j;
+    }
+    return held;
   }
 
   tryMerge(a: UsedRange, b: UsedRange): void {

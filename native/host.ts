@@ -4,12 +4,13 @@ import { loadNative, type NativeModule, type NativeSymbol } from "./index.ts";
 import ioPoolSource from "./io_pool.c" with { type: "text" };
 import safecopySource from "./safecopy.c" with { type: "text" };
 import spawnSource from "./spawn.c" with { type: "text" };
+import stringsSource from "./strings.c" with { type: "text" };
 import threadSource from "./thread.c" with { type: "text" };
 import watchdogSource from "./watchdog.c" with { type: "text" };
 
 /** What the module is made of. */
 export const hostModule = {
-  source: [hostSource, safecopySource, spawnSource, threadSource, watchdogSource, ioPoolSource].join(""),
+  source: [hostSource, safecopySource, stringsSource, spawnSource, threadSource, watchdogSource, ioPoolSource].join(""),
   name: "host.c",
   symbols: {
     host_calls: { args: [], returns: "i64_fast" },
@@ -22,6 +23,7 @@ export const hostModule = {
     safe_store32: { args: ["ptr", "i32"], returns: "i64_fast" },
     safe_cas32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
     safe_op32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
+    string_find: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
     spawn_start: { args: ["ptr"], returns: "i64_fast" },
     spawn_go: { args: ["ptr"], returns: "i64_fast" },
     spawn_wait: { args: ["ptr"], returns: "i64_fast" },

@@ -35,4 +35,5 @@ export {
 export * from "./socket.ts";
 export * from "./spawn.ts";
 export * from "./stat.ts";
+export { HostStrings, STRING_PLACES } from "./strings.ts";
 export * from "./time.ts";

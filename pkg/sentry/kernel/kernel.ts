@@ -30,7 +30,7 @@ import { createProcess } from "./process.ts";
 import { RunQueue } from "./run_queue.ts";
 import { SeccompData, SeccompUsage } from "./seccomp.ts";
 import { type SignalQuota, SignalQuotas } from "./signal_quota.ts";
-import { StringCache } from "./string_cache.ts";
+import { StringTable } from "./string_table.ts";
 import { SyscallScratch } from "./syscall_scratch.ts";
 import type { SyscallArguments, SyscallFn } from "./syscalls.ts";
 import type { Task } from "./task.ts";
@@ -231,7 +231,7 @@ export class Kernel implements WorkSource {
   /** The same bytes as 32-bit words. */
   readonly scratchWords: Uint32Array;
   /** Paths and other strings of system calls. */
-  readonly strings: StringCache = new StringCache();
+  readonly strings: StringTable = new StringTable();
   /** Buffers of the file system calls. */
   readonly syscallScratch: SyscallScratch = new SyscallScratch();
   /** Holds one FP state. */
@@ -289,7 +289,7 @@ export class Kernel implements WorkSource {
       givingUp: 0,
       scratch: Buffer.from(bytes),
       scratchWords: new Uint32Array(bytes),
-      strings: new StringCache(),
+      strings: new StringTable(),
       syscallScratch: new SyscallScratch(),
       fpScratch: new Uint8Array(0),
       frameBuffer: new FrameBuffer(),

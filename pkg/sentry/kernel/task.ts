@@ -5,6 +5,7 @@ import { type LoadContext, setFields, stateType } from "../../state/index.ts";
 import type { Entry, EventListener } from "../../waiter/index.ts";
 import { SignalInfo } from "../arch/signal_info.ts";
 import type { LimitSet } from "../limits/index.ts";
+import { AccessRead } from "../memmap/index.ts";
 import type { MemoryManager } from "../mm/index.ts";
 import {
   type Context,
@@ -17,7 +18,7 @@ import {
 import type { NetworkNamespace } from "../socket/index.ts";
 import { Timer, type TimerListener } from "../time/index.ts";
 import { IOSequence } from "../usermem/index.ts";
-import type { FileDescription, MountNamespace } from "../vfs/index.ts";
+import type { FileDescription, KnownPath, MountNamespace } from "../vfs/index.ts";
 import type { Credentials } from "./auth/index.ts";
 import type { CgroupNamespace } from "./cgroup_namespace.ts";
 import { TaskCPU } from "./cpu_accounting.ts";
@@ -60,8 +61,6 @@ export const MAX_RW_COUNT = 0x7ffff000;
 export const UIO_MAXIOV = 1024;
 /** One past the highest address a system call argument may name (TASK_SIZE_MAX). */
 export const TASK_SIZE_MAX = 0x7ffffffff000;
-/** Piece of a string that is copied in at once, unless a page ends first. */
-const STRING_CHUNK = 512;
 
 /** Continues a system call that a signal interrupted, through restart_syscall(2). */
 export interface SyscallRestartBlock {
@@ -562,26 +561,31 @@ export class Task implements ContextOwner, EventListener {
 
   /** As copyInString, but null when there is no NUL within maxLen. */
   tryCopyInString(addr: number, maxLen: number): string | null {
+    const short = this.findString(addr);
+    if (short !== null) return short.text.length < maxLen ? short.text : null;
+    return this.copyInLongString(addr, maxLen);
+  }
+
+  /** A string that is not long, if it can be had in one go. EFAULT. */
+  findString(addr: number): KnownPath | null {
+    const p = this.mm.accessible(addr, AccessRead);
+    if (p === null) throw linuxerr.EFAULT;
+    const at = p.hostAddress(addr);
+    return this.kernel.strings.find(at, p.hostLength(addr));
+  }
+
+  /** See tryCopyInString: a page at a time. */
+  copyInLongString(addr: number, maxLen: number): string | null {
     const buf = this.kernel.scratch;
     let out = "";
     let done = 0;
     while (done < maxLen) {
       const at = addr + done;
-      const toPageEnd = 4096 - (at % 4096);
-      let n = maxLen - done;
-      if (n > toPageEnd) n = toPageEnd;
-      if (done === 0 && n > STRING_CHUNK) n = STRING_CHUNK;
+      const n = Math.min(maxLen - done, 4096 - (at % 4096));
       if (this.mm.copyIn(at, buf, 0, n) !== n) throw linuxerr.EFAULT;
-      let end = 0;
-      let hash = 0;
-      for (; end < n; end++) {
-        const c = buf[end] ?? 0;
-        if (c === 0) break;
-        hash = (Math.imul(hash, 31) + c) | 0;
-      }
-      if (done === 0 && end < n) return this.kernel.strings.get(buf, end, hash);
-      out += buf.toString("latin1", 0, end);
-      if (end < n) return out;
+      const end = buf.indexOf(0);
+      if (end >= 0 && end < n) return out + buf.toString("latin1", 0, end);
+      out += buf.toString("latin1", 0, n);
       done += n;
     }
     return null;
@@ -590,6 +594,11 @@ export class Task implements ContextOwner, EventListener {
   /** A path name: ENAMETOOLONG beyond PATH_MAX. "" is the caller's business. */
   copyInPath(addr: number): string {
     return this.copyInString(addr, PATH_MAX);
+  }
+
+  /** As copyInPath, with what is known of the path: good until the next string is copied in. Null for a long one: use copyInPath. */
+  copyInKnownPath(addr: number): KnownPath | null {
+    return this.findString(addr);
   }
 
   /** An unsigned int. */

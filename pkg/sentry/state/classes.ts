@@ -99,7 +99,7 @@ import * as kernelShmSegment from "../kernel/shm/segment.ts";
 import * as kernelSignalHandlers from "../kernel/signal_handlers.ts";
 import * as kernelSignalQuota from "../kernel/signal_quota.ts";
 import * as kernelSignalfd from "../kernel/signalfd.ts";
-import * as kernelStringCache from "../kernel/string_cache.ts";
+import * as kernelStringTable from "../kernel/string_table.ts";
 import * as kernelSyscallScratch from "../kernel/syscall_scratch.ts";
 import * as kernelTask from "../kernel/task.ts";
 import * as kernelTaskExec from "../kernel/task_exec.ts";
@@ -151,6 +151,7 @@ import * as vfsFileDescription from "../vfs/file_description.ts";
 import * as vfsHostCopy from "../vfs/host_copy.ts";
 import * as vfsInotify from "../vfs/inotify.ts";
 import * as vfsInotifyFd from "../vfs/inotify_fd.ts";
+import * as vfsKnownPath from "../vfs/known_path.ts";
 import * as vfsLock from "../vfs/lock.ts";
 import * as vfsMissingNames from "../vfs/missing_names.ts";
 import * as vfsMount from "../vfs/mount.ts";
@@ -338,7 +339,7 @@ export const stateClasses: readonly StateClass[] = [
   kernelSignalQuota.SignalQuota,
   kernelSignalQuota.SignalQuotas,
   kernelSignalfd.SignalFileDescription,
-  kernelStringCache.StringCache,
+  kernelStringTable.StringTable,
   kernelSyscallScratch.SyscallScratch,
   kernelTask.BlockTimerListener,
   kernelTask.Task,
@@ -416,6 +417,7 @@ export const stateClasses: readonly StateClass[] = [
   vfsInotify.InodeWatches,
   vfsInotifyFd.InotifyEvent,
   vfsInotifyFd.InotifyFileDescription,
+  vfsKnownPath.KnownPath,
   vfsLock.LockRange,
   vfsLock.LockWait,
   vfsLock.FileLocks,

@@ -163,6 +163,7 @@ export class TestSandbox {
     const layers = new OverlayOptions(vfs.newDisconnectedMount(upper, upper.rootDentry(), "none", 0).rootVD, [
       vfs.newDisconnectedMount(lower, lower.rootDentry(), "none", 0).rootVD,
     ]);
+    layers.private = true;
     const options = { ...data, internalData: layers };
     return vfs.newMountNamespace(creds, "none", "overlay", options, this.kernel.rootUserNamespace);
   }

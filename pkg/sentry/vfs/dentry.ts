@@ -1,3 +1,4 @@
+import { S_IFMT, S_IFREG } from "../../abi/linux/stat.ts";
 import { stateType } from "../../state/index.ts";
 import type { Filesystem } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
@@ -27,6 +28,7 @@ export class Dentry {
     "cacheNext",
     "serial",
     "hasMissing",
+    "additions",
   ]);
   readonly fs: Filesystem;
   /** Tells dentries apart in hashes. */
@@ -44,6 +46,8 @@ export class Dentry {
   mounts: Set<Mount> | null = null;
   /** Names of this directory may be among the vfs's missingNames. */
   hasMissing = false;
+  /** Counts names that came into memory in this directory. */
+  additions = 0;
   /** Reachable from the parent. */
   hashed = false;
   /** The name was removed by unlink(2), rmdir(2) or rename(2): pathnames end in " (deleted)". */
@@ -90,6 +94,12 @@ export class Dentry {
     return false;
   }
 
+  /** Milliseconds of the vfs's elapsed() until which a walk takes it as it is in memory, without asking anybody. */
+  validUntil(): number {
+    if (!this.fs.steady) return 0;
+    return this.fs.revalidates ? this.inode.validUntil(this.parent, this.name) : Number.POSITIVE_INFINITY;
+  }
+
   /** Whether something is mounted here, in any namespace. */
   isMountpoint(): boolean {
     return this.mounts !== null;
@@ -101,6 +111,7 @@ export class Dentry {
     if (p !== null) {
       if (p.children === null) p.children = new Map();
       p.children.set(this.name, this);
+      p.additions++;
       if (p.hasMissing) this.fs.vfs.missingNames.forget(p, this.name);
       this.fs.vfs.dentryCache.add(this);
     }
@@ -111,6 +122,8 @@ export class Dentry {
   unhash(): void {
     if (!this.hashed) return;
     this.hashed = false;
+    // Others may lead on.
+    if ((this.inode.mode() & S_IFMT) !== S_IFREG) this.fs.vfs.changes++;
     this.unlinkFromParent();
     this.fs.vfs.dentryCache.remove(this);
     if (this.refs === 0) this.destroy();
@@ -146,6 +159,7 @@ export class Dentry {
 
   /** rename(2): moves to another name or parent. The target name is free. */
   move(newParent: Dentry, newName: string): void {
+    this.fs.vfs.changes++;
     const old = this.parent;
     this.unlinkFromParent();
     this.name = newName;
@@ -164,6 +178,7 @@ export class Dentry {
     const p = this.parent;
     const q = other.parent;
     if (p === null || q === null) throw new Error("vfs: exchange of a root");
+    this.fs.vfs.changes++;
     const name = this.name;
     this.name = other.name;
     other.name = name;

@@ -17,6 +17,7 @@ export abstract class Filesystem {
     "mounts",
     "readOnly",
     "revalidates",
+    "steady",
     "missingFor",
     "userNamespace",
   ]);
@@ -31,6 +32,11 @@ export abstract class Filesystem {
   readOnly = false;
   /** A dentry found in memory may be stale: inode.revalidate() is asked at each use. Set by the constructor of a subclass. */
   revalidates = false;
+  /**
+   * Names and permissions are what the vfs and setStat made them, or (when revalidates) what Inode.validUntil vouches for; the permission check is the
+   * usual one. Set by the constructor of a subclass.
+   */
+  steady = false;
   /**
    * Milliseconds for which a name that a lookup did not find is known to be missing; names are then made through dentries of this
    * filesystem only, or such a delay is accepted. 0: ask at each use.

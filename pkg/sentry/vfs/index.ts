@@ -16,6 +16,7 @@ export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./fi
 export { type BoundEndpoint, type Fifo, Inode } from "./inode.ts";
 export { notifyFile, notifyName } from "./inotify.ts";
 export { InotifyFileDescription } from "./inotify_fd.ts";
+export { KnownPath } from "./known_path.ts";
 export { FileLocks, LOCK_MAX, LockRange, LockWait, LockWaits, type PosixLockConflict } from "./lock.ts";
 export { MemoryInode } from "./memory_inode.ts";
 export { MOUNT_FLAGS, Mount } from "./mount.ts";

@@ -138,6 +138,11 @@ export abstract class Inode {
     return true;
   }
 
+  /** Until when (the vfs's elapsed()) revalidate() of the name will say true without asking anybody; for steady filesystems that revalidate. */
+  validUntil(_dir: Dentry | null, _name: string): number {
+    return 0;
+  }
+
   /** Makes a regular file. `mode` has S_IFREG, permissions after umask, and is owned by (creds.fsKUID, newGID(creds)). */
   create(_dir: Dentry, _name: string, _mode: number, _creds: Credentials): Inode {
     throw linuxerr.EACCES;

@@ -84,6 +84,7 @@ export abstract class MemoryInode extends Inode {
   }
 
   override setStat(opts: SetStatOptions, _creds: Credentials): void {
+    if ((opts.mask & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0) this.fs.vfs.changes++;
     if ((opts.mask & ATTR_MODE) !== 0) this.fileMode = (this.fileMode & S_IFMT) | (opts.mode & S_IALLUGO);
     if ((opts.mask & ATTR_UID) !== 0) this.kuid = opts.uid;
     if ((opts.mask & ATTR_GID) !== 0) this.kgid = opts.gid;

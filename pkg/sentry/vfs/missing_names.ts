@@ -27,6 +27,12 @@ export class MissingNames {
     return this.dirs[i] === dir && now < (this.until[i] ?? 0) && this.names[i] === name;
   }
 
+  /** Until when the name is known to be missing; 0: it is not. */
+  untilOf(dir: Dentry, name: string): number {
+    const i = this.slot(dir, name);
+    return this.dirs[i] === dir && this.names[i] === name ? (this.until[i] ?? 0) : 0;
+  }
+
   /** Remembers that the name is missing, until a time. */
   add(dir: Dentry, name: string, until: number): void {
     const i = this.slot(dir, name);

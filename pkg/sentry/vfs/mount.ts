@@ -115,6 +115,7 @@ export class Mount {
       for (let m = top.children.get(top.root); m !== undefined; m = top.children.get(top.root)) top = m;
       covered.link(top, top.root);
     }
+    this.fs.vfs.changes++;
     this.parent = parent;
     this.mountpoint = mountpoint;
     parent.children.set(mountpoint, this);
@@ -127,6 +128,7 @@ export class Mount {
   unlink(): void {
     const point = this.mountpoint;
     if (point === null || this.parent === null) return;
+    this.fs.vfs.changes++;
     this.parent.children.delete(point);
     this.parent = null;
     this.mountpoint = null;

@@ -297,6 +297,7 @@ export function remountAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathO
     m.fs.readOnly = (flags & MS_RDONLY) !== 0;
   }
   m.flags = wanted;
+  vfs.changes++;
   m.ns?.changed();
 }
 

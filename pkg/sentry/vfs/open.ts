@@ -76,20 +76,20 @@ function normalise(opts: OpenOptions): OpenRequest {
   return { flags: flags | O_LARGEFILE, access, mode: opts.mode & S_IALLUGO, exec };
 }
 
-/** VirtualFilesystem.openAt. */
-export function openAt(
+/** VirtualFilesystem.tryOpenAt. */
+export function tryOpenAt(
   vfs: VirtualFilesystem,
   creds: Credentials,
   pop: PathOperation,
   opts: OpenOptions,
-): FileDescription {
+): FileDescription | null {
   const r = normalise(opts);
   const w = vfs.acquireWalker(creds, pop);
   try {
     w.begin(creds, vfs.currentTask(), pop);
     const follow = pop.followFinalSymlink && (r.flags & O_NOFOLLOW) === 0;
     if ((r.flags & O_CREAT) !== 0) return openCreate(vfs, w, r, follow && (r.flags & O_EXCL) === 0);
-    w.walkFull(follow, (r.flags & O_DIRECTORY) !== 0);
+    if (w.tryWalkFull(follow, (r.flags & O_DIRECTORY) !== 0) !== 0) return null;
     if ((r.flags & __O_TMPFILE) !== 0) return openTmpfile(vfs, w, r);
     return openExisting(vfs, w.mount, w.dentry, r, creds);
   } catch (e) {
@@ -98,7 +98,7 @@ export function openAt(
     vfs.releaseWalker(w);
   }
   try {
-    return openAt(vfs, creds, pop, opts);
+    return tryOpenAt(vfs, creds, pop, opts);
   } finally {
     vfs.strict = false;
   }

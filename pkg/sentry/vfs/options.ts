@@ -1,16 +1,15 @@
 import { STATX_BASIC_STATS } from "../../abi/linux/stat.ts";
 import { stateType } from "../../state/index.ts";
+import type { KnownPath } from "./known_path.ts";
 import type { VirtualDentry } from "./virtual_dentry.ts";
 
 /** A path and where to resolve it. Cheap to make; callers may reuse one. */
 export class PathOperation {
-  static readonly stateType = stateType("vfs.PathOperation", [
-    "root",
-    "start",
-    "path",
-    "followFinalSymlink",
-    "resolve",
-  ]);
+  static readonly stateType = stateType(
+    "vfs.PathOperation",
+    ["root", "start", "path", "followFinalSymlink", "resolve"],
+    ["known"],
+  );
   /** The process's root directory: ".." stops here, absolute paths and symlinks start here. */
   root: VirtualDentry;
   /** Where a relative path starts: the working directory or a directory descriptor. */
@@ -20,12 +19,18 @@ export class PathOperation {
   followFinalSymlink: boolean;
   /** RESOLVE_* of openat2(2), else 0. */
   resolve = 0;
+  /** What is known of the path; null: it is to be walked. */
+  known: KnownPath | null = null;
 
   constructor(root: VirtualDentry, start: VirtualDentry, path: string, followFinalSymlink: boolean) {
     this.root = root;
     this.start = start;
     this.path = path;
     this.followFinalSymlink = followFinalSymlink;
+  }
+
+  afterLoad(): void {
+    this.known = null;
   }
 }
 

@@ -16,10 +16,12 @@ import type { Credentials } from "../kernel/auth/index.ts";
 import type { Task } from "../kernel/task.ts";
 import { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import type { KnownPath } from "./known_path.ts";
 import type { Mount } from "./mount.ts";
 import type { NameCache } from "./name_cache.ts";
 import type { PathOperation } from "./options.ts";
 import { MAY_EXEC } from "./permissions.ts";
+import type { VirtualFilesystem } from "./vfs.ts";
 import { VirtualDentry } from "./virtual_dentry.ts";
 
 const SLASH = 0x2f;
@@ -106,6 +108,7 @@ export class Walker {
     "vfs.Walker",
     [],
     [
+      "vfs",
       "names",
       "mount",
       "dentry",
@@ -113,8 +116,12 @@ export class Walker {
       "rootDentry",
       "startMount",
       "startDentry",
+      "root",
+      "start",
       "creds",
       "task",
+      "known",
+      "until",
       "path",
       "pos",
       "links",
@@ -130,9 +137,16 @@ export class Walker {
   rootDentry: Dentry;
   startMount: Mount;
   startDentry: Dentry;
+  /** The same two places, but the start is null where the path is absolute: see KnownPath. */
+  root: VirtualDentry;
+  start: VirtualDentry | null = null;
   creds: Credentials;
   /** For magic links; null inside the sentry. */
   task: Task | null;
+  /** What is known of the path; null: nothing, and what is found is not to be remembered. */
+  known: KnownPath | null = null;
+  /** Until when (the vfs's elapsed()) the names on the way are good. */
+  until = 0;
   path = "";
   pos = 0;
   links = 0;
@@ -143,10 +157,13 @@ export class Walker {
   /** Slashes follow the last component. */
   trailingSlash = false;
 
+  readonly vfs: VirtualFilesystem;
   readonly names: NameCache;
 
-  constructor(names: NameCache, creds: Credentials, task: Task | null, pop: PathOperation) {
-    this.names = names;
+  constructor(vfs: VirtualFilesystem, creds: Credentials, task: Task | null, pop: PathOperation) {
+    this.vfs = vfs;
+    this.names = vfs.names;
+    this.root = pop.root;
     this.mount = pop.start.mount;
     this.dentry = pop.start.dentry;
     this.rootMount = pop.root.mount;
@@ -162,6 +179,8 @@ export class Walker {
     this.creds = creds;
     this.task = task;
     this.resolve = pop.resolve;
+    this.known = pop.resolve === 0 && !this.vfs.strict ? pop.known : null;
+    this.root = pop.root;
     this.startMount = pop.start.mount;
     this.startDentry = pop.start.dentry;
     if ((pop.resolve & RESOLVE_IN_ROOT) !== 0) {
@@ -175,8 +194,11 @@ export class Walker {
     this.path = pop.path;
     this.pos = 0;
     if (this.path.length === 0) throw linuxerr.ENOENT;
-    if (this.path.charCodeAt(0) === SLASH) this.jumpToRoot();
-    else {
+    if (this.path.charCodeAt(0) === SLASH) {
+      this.start = null;
+      this.jumpToRoot();
+    } else {
+      this.start = pop.start;
       this.mount = this.startMount;
       this.dentry = this.startDentry;
       if (!this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
@@ -237,8 +259,10 @@ export class Walker {
         this.dotDot();
         continue;
       }
-      const d = lookupChild(this.dentry, this.names.part(path, start, stop, hash));
+      this.last = this.names.part(path, start, stop, hash);
+      const d = lookupChild(this.dentry, this.last);
       if (d === null) return -ENOENT;
+      if (this.known !== null) this.until = Math.min(this.until, d.validUntil());
       const mode = d.inode.mode() & S_IFMT;
       if (mode === S_IFLNK && mountedAt(this.mount, d) === null) {
         // The rest of the path starts with a slash.
@@ -266,6 +290,28 @@ export class Walker {
    * the end must be a directory. Returns 0, or -ENOENT when it does not exist.
    */
   tryWalkFull(follow: boolean, directory: boolean): number {
+    const { known, vfs } = this;
+    if (known === null) return this.walkToEnd(follow, directory);
+    if (known.holds(vfs, this.creds, this.root, this.start, follow) && known.dentry !== null && known.mount !== null) {
+      if (known.missing) return -ENOENT;
+      this.mount = known.mount;
+      this.dentry = known.dentry;
+      this.dentry.recentlyUsed = true;
+      if (directory && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
+      return 0;
+    }
+    this.until = Number.POSITIVE_INFINITY;
+    const r = this.walkToEnd(follow, directory);
+    let { until } = this;
+    // Following a link sets its access time.
+    if (this.links > 0) until = 0;
+    else if (r !== 0) until = Math.min(until, vfs.missingNames.untilOf(this.dentry, this.last));
+    known.learn(vfs, this.creds, this.root, this.start, this.mount, this.dentry, r !== 0, until);
+    return r;
+  }
+
+  /** See tryWalkFull: step by step. */
+  walkToEnd(follow: boolean, directory: boolean): number {
     for (;;) {
       if (this.tryWalkParent() !== 0) return -ENOENT;
       if (this.lastType === LAST_ROOT || this.lastType === LAST_DOT) break;
@@ -275,6 +321,7 @@ export class Walker {
       }
       const d = lookupChild(this.dentry, this.last);
       if (d === null) return -ENOENT;
+      if (this.known !== null) this.until = Math.min(this.until, d.validUntil());
       const isLink = (d.inode.mode() & S_IFMT) === S_IFLNK && mountedAt(this.mount, d) === null;
       if (isLink && (follow || this.trailingSlash)) {
         if (this.followLink(d, this.trailingSlash ? "/" : "")) continue;
@@ -374,5 +421,6 @@ export class Walker {
   finish(): void {
     this.path = "";
     this.last = "";
+    this.known = null;
   }
 }

@@ -1,6 +1,7 @@
 import { CAP_SYS_ADMIN } from "../../abi/linux/capability.ts";
+import * as errno from "../../abi/linux/errno.ts";
 import { MS_RDONLY } from "../../abi/linux/fs.ts";
-import { STATX_ATTR_MOUNT_ROOT } from "../../abi/linux/stat.ts";
+import { S_IFLNK, S_IFMT, STATX_ATTR_MOUNT_ROOT } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { setFields, stateType } from "../../state/index.ts";
 import type { IOPool } from "../iopool/index.ts";
@@ -23,7 +24,7 @@ import { MountNamespace } from "./mount_namespace.ts";
 import * as mountops from "./mount_ops.ts";
 import * as mounttables from "./mount_tables.ts";
 import { NameCache } from "./name_cache.ts";
-import { openAt, tryAccessAt } from "./open.ts";
+import { tryAccessAt, tryOpenAt } from "./open.ts";
 import {
   type Clock,
   type OpenOptions,
@@ -83,6 +84,7 @@ export class VirtualFilesystem {
     [
       "walkers",
       "walkersInUse",
+      "changes",
       "operation",
       "timestamp",
       "hostCopier",
@@ -122,6 +124,11 @@ export class VirtualFilesystem {
   readonly lockWaits: LockWaits = new LockWaits();
   readonly walkers: Walker[] = [];
   walkersInUse = 0;
+  /**
+   * Counts changes that can lead paths elsewhere, or be in their way: of mounts, of directories and links that lose their names, of modes and owners. Where
+   * the name at the end leads is its dentry's to tell. See KnownPath.
+   */
+  changes = 0;
   /** Counts operations on paths: what a filesystem learned in this one is fresh until it ends. */
   operation = 0;
   readonly timestamp: Timestamp = new Timestamp();
@@ -146,6 +153,7 @@ export class VirtualFilesystem {
     setFields<VirtualFilesystem>(this, {
       walkers: [],
       walkersInUse: 0,
+      changes: 0,
       operation: 0,
       timestamp: new Timestamp(),
       hostCopier: new HostCopier(),
@@ -233,7 +241,7 @@ export class VirtualFilesystem {
     }
     let w = this.walkers[depth];
     if (w === undefined) {
-      w = new Walker(this.names, creds, null, pop);
+      w = new Walker(this, creds, null, pop);
       this.walkers.push(w);
     }
     this.walkersInUse = depth + 1;
@@ -268,7 +276,14 @@ export class VirtualFilesystem {
 
   /** open(2). The description has one reference, the caller's. Wait for file.openReady() before giving it to a guest. */
   openAt(creds: Credentials, pop: PathOperation, opts: OpenOptions): FileDescription {
-    return openAt(this, creds, pop, opts);
+    const file = tryOpenAt(this, creds, pop, opts);
+    if (file === null) throw linuxerr.ENOENT;
+    return file;
+  }
+
+  /** As openAt, but null when a name is missing. */
+  tryOpenAt(creds: Credentials, pop: PathOperation, opts: OpenOptions): FileDescription | null {
+    return tryOpenAt(this, creds, pop, opts);
   }
 
   /** Resolves a path. With checkSearchable it must be a directory that the caller may enter (chdir, chroot). */
@@ -380,14 +395,26 @@ export class VirtualFilesystem {
 
   /** readlink(2). */
   readlinkAt(creds: Credentials, pop: PathOperation): string {
-    return this.readlinkVirtualDentry(this.getDentryAt(creds, pop));
+    const target = this.tryReadlinkAt(creds, pop);
+    if (typeof target === "number") throw linuxerr.fromErrno(-target);
+    return target;
   }
 
-  /** readlinkat(2) of a link opened with O_PATH. */
-  readlinkVirtualDentry(vd: VirtualDentry): string {
-    const target = vd.dentry.inode.readlink(this.currentTask());
-    vd.mount.touchAtime(vd.dentry.inode, 0);
-    return target;
+  /** As readlinkAt, but returns -ENOENT when a name is missing, and -EINVAL for what is no link. */
+  tryReadlinkAt(creds: Credentials, pop: PathOperation): string | number {
+    const w = this.acquireWalker(creds, pop);
+    try {
+      const t = this.currentTask();
+      w.begin(creds, t, pop);
+      if (w.tryWalkFull(pop.followFinalSymlink, false) !== 0) return -errno.ENOENT;
+      const { mount, dentry } = w;
+      if ((dentry.inode.mode() & S_IFMT) !== S_IFLNK) return -errno.EINVAL;
+      const target = dentry.inode.readlink(t);
+      mount.touchAtime(dentry.inode, 0);
+      return target;
+    } finally {
+      this.releaseWalker(w);
+    }
   }
 
   /** statfs(2). */

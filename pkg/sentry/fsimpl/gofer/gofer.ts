@@ -86,6 +86,7 @@ export class GoferFilesystem extends Filesystem {
     this.trustFor = opts.exclusive ? Number.POSITIVE_INFINITY : opts.trustFor;
     this.missingFor = this.trustFor;
     this.revalidates = !opts.exclusive;
+    this.steady = true;
     this.fileIDs = fileIDs;
     this.descriptors = new DescriptorCache(opts.maxDescriptors);
     const st = this.hostStat;

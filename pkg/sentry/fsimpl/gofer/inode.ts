@@ -156,11 +156,13 @@ export abstract class GoferInode extends Inode {
 
   /** Takes over fresh attributes. */
   seen(st: host.HostStat): void {
-    this.fileMode = st.mode;
+    const fs = this.gofer;
+    const mode = st.mode;
+    if (this.fileMode !== mode || this.kuid !== st.uid || this.kgid !== st.gid) fs.vfs.changes++;
+    this.fileMode = mode;
     this.kuid = st.uid;
     this.kgid = st.gid;
     this.knownSize = st.size;
-    const fs = this.gofer;
     if (fs.trustFor === 0) return;
     this.statMask = st.mask;
     this.blockSize = st.blksize;
@@ -305,6 +307,11 @@ export abstract class GoferInode extends Inode {
     return true;
   }
 
+  override validUntil(place: Dentry | null, name: string): number {
+    if (this.parent !== place?.inode || this.name !== name) return 0;
+    return this.namedAt + this.gofer.trustFor;
+  }
+
   /** Links as the host counts them now. */
   linkCount(): number {
     return this.fetch() < 0 ? 0 : this.gofer.hostStat.nlink;
@@ -369,6 +376,7 @@ export abstract class GoferInode extends Inode {
 
   override setStat(opts: SetStatOptions, _creds: Credentials): void {
     this.changed();
+    this.gofer.vfs.changes++;
     if ((opts.mask & ATTR_SIZE) !== 0) this.truncate(opts.size);
     if ((opts.mask & (ATTR_UID | ATTR_GID)) !== 0) {
       const uid = (opts.mask & ATTR_UID) !== 0 ? opts.uid : -1;

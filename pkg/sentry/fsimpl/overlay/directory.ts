@@ -43,6 +43,15 @@ export class OverlayDirectory extends OverlayInode {
     return true;
   }
 
+  override validUntil(dir: Dentry | null, name: string): number {
+    let until = super.validUntil(dir, name);
+    for (let i = 1; i < this.lowers.length; i++) {
+      const l = this.lowers[i];
+      if (l?.fs.revalidates === true) until = Math.min(until, l.deleted ? 0 : l.validUntil());
+    }
+    return until;
+  }
+
   override release(): void {
     for (let i = 1; i < this.lowers.length; i++) this.lowers[i]?.decRef();
     this.lowers = [];
@@ -125,6 +134,7 @@ export class OverlayDirectory extends OverlayInode {
 
   override copied(d: Dentry): void {
     this.upper = d;
+    this.fs.vfs.changes++;
     // Only files are found by their upper inode: a directory has one name.
     this.overlay.byUpper.delete(d.inode);
   }

@@ -157,6 +157,17 @@ export abstract class OverlayInode extends Inode {
     return this.lower === null || (!this.lower.deleted && l.revalidate(this.lower.parent, this.lower.name));
   }
 
+  override validUntil(_dir: Dentry | null, _name: string): number {
+    const u = this.upper;
+    let until = Number.POSITIVE_INFINITY;
+    if (u?.fs.revalidates === true && u.hashed) until = u.validUntil();
+    const l = this.lowerInode;
+    if (l === null || !l.fs.revalidates) return until;
+    if (this.lowerDir !== null) return Math.min(until, l.validUntil(this.lowerDir, this.name));
+    const d = this.lower;
+    return d === null || d.deleted ? 0 : Math.min(until, d.validUntil());
+  }
+
   override linkRefused(): boolean {
     return this.upper !== null ? this.upper.inode.linkRefused() : this.unlinked;
   }

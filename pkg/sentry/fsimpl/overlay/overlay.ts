@@ -78,6 +78,7 @@ export class OverlayFilesystem extends Filesystem {
     this.lowerMounts = opts.lowers.map((l) => this.privateMount(l));
     this.upperMount = opts.upper === null ? null : this.privateMount(opts.upper);
     this.readOnly = this.upperMount === null;
+    this.steady = this.lowerMounts.every((m) => m.fs.steady) && (this.upperMount?.fs.steady ?? true);
     for (const m of this.lowerMounts) if (m.fs.revalidates) this.revalidates = true;
     if (this.upperMount?.fs.revalidates === true) this.revalidates = true;
     if (opts.private) {

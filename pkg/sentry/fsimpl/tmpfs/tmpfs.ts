@@ -66,6 +66,7 @@ export class Tmpfs extends Filesystem {
     defaultSize: number,
   ) {
     super(vfs);
+    this.steady = true;
     this.memoryFile = memoryFile;
     const size = opts.size ?? defaultSize;
     this.maxPages = size === 0 ? Number.POSITIVE_INFINITY : Math.ceil(size / PAGE_SIZE);

@@ -2,7 +2,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../../abi/linux/file.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import type { Task } from "../../kernel/task.ts";
-import { type FileDescription, PathOperation, type VirtualDentry } from "../../vfs/index.ts";
+import { type FileDescription, type KnownPath, PathOperation, type VirtualDentry } from "../../vfs/index.ts";
 
 const SLASH = 0x2f;
 
@@ -26,24 +26,30 @@ export function pathOperation(t: Task, dirfd: number, path: string, followFinal:
  * too.
  */
 export function copyInOnlyPath(t: Task, dirfd: number, addr: number, followFinal: boolean): PathOperation {
-  return onlyPath(t, dirfd, t.copyInPath(addr), followFinal);
+  const known = t.copyInKnownPath(addr);
+  return onlyPath(t, dirfd, known === null ? t.copyInPath(addr) : known.text, known, followFinal);
 }
 
-/** As pathOperation, with the object of copyInOnlyPath. */
-export function onlyPath(t: Task, dirfd: number, path: string, followFinal: boolean): PathOperation {
-  const s = t.kernel.syscallScratch;
-  const pop = s.pop;
-  if (pop === null) {
-    const made = pathOperation(t, dirfd, path, followFinal);
-    s.pop = made;
-    return made;
-  }
+/** As pathOperation, with the object of copyInOnlyPath, and what is known of the path: no other string has been copied in since. */
+export function onlyPath(
+  t: Task,
+  dirfd: number,
+  path: string,
+  known: KnownPath | null,
+  followFinal: boolean,
+): PathOperation {
   if (path.length === 0) throw linuxerr.ENOENT;
-  pop.root = t.fsContext.root;
-  pop.start = startAt(t, dirfd, path);
+  const s = t.kernel.syscallScratch;
+  const { root } = t.fsContext;
+  const start = startAt(t, dirfd, path);
+  s.pop ??= new PathOperation(root, start, path, followFinal);
+  const { pop } = s;
+  pop.root = root;
+  pop.start = start;
   pop.path = path;
   pop.followFinalSymlink = followFinal;
   pop.resolve = 0;
+  pop.known = known;
   return pop;
 }
 

@@ -54,7 +54,7 @@ import {
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { checkAccess, type FileDescription, MAY_EXEC, type PathOperation } from "../../vfs/index.ts";
-import { copyInPathOperation, copyInPathOrFile, onlyPath, pathOperation } from "./path.ts";
+import { copyInOnlyPath, copyInPathOperation, copyInPathOrFile, onlyPath, pathOperation } from "./path.ts";
 
 // ---- descriptors
 
@@ -178,14 +178,16 @@ function openPath(
       if ((flags & O_TMPFILE) !== O_TMPFILE || (flags & O_ACCMODE) === 0) return -errno.EINVAL;
     }
   }
-  const path = t.copyInPath(pathAddr);
+  const known = t.copyInKnownPath(pathAddr);
+  const path = known === null ? t.copyInPath(pathAddr) : known.text;
   if (path.length === 0) return -errno.ENOENT;
   if (!t.fdTable.hasRoom(fdLimit(t))) return -errno.EMFILE;
-  const pop = onlyPath(t, dirfd, path, (flags & O_NOFOLLOW) === 0);
+  const pop = onlyPath(t, dirfd, path, known, (flags & O_NOFOLLOW) === 0);
   pop.resolve = resolve;
   const creates = (flags & (O_CREAT | __O_TMPFILE)) !== 0;
   const bits = creates ? mode & S_IALLUGO & ~t.fsContext.umask : 0;
-  const file = t.kernel.vfs.openAt(t.creds, pop, { flags, mode: bits });
+  const file = t.kernel.vfs.tryOpenAt(t.creds, pop, { flags, mode: bits });
+  if (file === null) return -errno.ENOENT;
   const cloexec = (flags & O_CLOEXEC) !== 0;
   if (!file.openReady()) return waitOpen(t, file, cloexec);
   try {
@@ -232,6 +234,10 @@ function accessPath(t: Task, dirfd: number, pathAddr: number, mode: number, flag
   if ((mode & ~7) !== 0) return -errno.EINVAL;
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -errno.EINVAL;
   const creds = (flags & AT_EACCESS) !== 0 ? t.creds : realCredentials(t.creds);
+  if ((flags & AT_EMPTY_PATH) === 0) {
+    const pop = copyInOnlyPath(t, dirfd, pathAddr, (flags & AT_SYMLINK_NOFOLLOW) === 0);
+    return t.kernel.vfs.tryAccessAt(creds, pop, mode);
+  }
   const p = copyInPathOrFile(t, dirfd, pathAddr, flags);
   if (p.pop !== null) return t.kernel.vfs.tryAccessAt(creds, p.pop, mode);
   const vd = p.file !== null ? p.file.vd : t.fsContext.cwd;
@@ -402,7 +408,8 @@ export function readlinkat(t: Task, args: SyscallArguments): number {
 
 function readSymlink(t: Task, dirfd: number, pathAddr: number, addr: number, size: number): number {
   if (size <= 0) return -errno.EINVAL;
-  const path = t.copyInPath(pathAddr);
+  const known = t.copyInKnownPath(pathAddr);
+  const path = known === null ? t.copyInPath(pathAddr) : known.text;
   let target: string;
   if (path.length === 0) {
     // An empty path reads the link that was opened with O_PATH | O_NOFOLLOW.
@@ -411,7 +418,9 @@ function readSymlink(t: Task, dirfd: number, pathAddr: number, addr: number, siz
     if ((vd.dentry.inode.mode() & S_IFMT) !== S_IFLNK) return -errno.ENOENT;
     target = vd.dentry.inode.readlink(t);
   } else {
-    target = t.kernel.vfs.readlinkAt(t.creds, pathOperation(t, dirfd, path, false));
+    const r = t.kernel.vfs.tryReadlinkAt(t.creds, onlyPath(t, dirfd, path, known, false));
+    if (typeof r === "number") return r;
+    target = r;
   }
   // Only links of /proc can lead so deep.
   if (target.length > PATH_MAX) return -errno.ENAMETOOLONG;

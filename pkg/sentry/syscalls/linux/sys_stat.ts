@@ -74,9 +74,10 @@ export function statx(t: Task, args: SyscallArguments): number {
 function statPathOrFile(t: Task, dirfd: number, pathAddr: number, flags: number, st: Statx): number {
   const vfs = t.kernel.vfs;
   const empty = (flags & AT_EMPTY_PATH) !== 0;
-  const path = empty && pathAddr === 0 ? "" : t.copyInPath(pathAddr);
+  const known = empty && pathAddr === 0 ? null : t.copyInKnownPath(pathAddr);
+  const path = known !== null ? known.text : empty && pathAddr === 0 ? "" : t.copyInPath(pathAddr);
   if (path.length > 0 || !empty) {
-    return vfs.tryStatAt(t.creds, onlyPath(t, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0), st);
+    return vfs.tryStatAt(t.creds, onlyPath(t, dirfd, path, known, (flags & AT_SYMLINK_NOFOLLOW) === 0), st);
   }
   if (dirfd === AT_FDCWD) vfs.statVirtualDentry(t.fsContext.cwd, st);
   else t.getFile(dirfd).stat(st);

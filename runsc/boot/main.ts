@@ -55,6 +55,8 @@ export function bootMain(): never {
     confine(filter);
     loader.start();
     send({ state: "started" });
+    // From here on the thresholds are those of our environment.
+    Bun.unsafe.setJITPolicy(1);
     const status = loader.run();
     endStubs();
     send({ state: "exit", status });

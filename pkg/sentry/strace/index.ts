@@ -3,4 +3,4 @@
  * for display only and changes nothing.
  */
 export { Strace, type StraceSink } from "./strace.ts";
-export { SYSCALL_FORMATS, type SyscallFormat } from "./table.ts";
+export type { SyscallFormat } from "./table.ts";

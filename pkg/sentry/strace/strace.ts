@@ -21,7 +21,7 @@ import {
   isStruct,
   signalName,
 } from "./structs.ts";
-import { formatOf, type SyscallFormat } from "./table.ts";
+import { formatOf, type SyscallFormat, syscallFormats } from "./table.ts";
 
 /** Bytes of a buffer or string argument that are shown. */
 const DEFAULT_MAX_BYTES = 64;
@@ -54,11 +54,12 @@ class Pending {
 
 /** Prints every system call as one line: `[pid] name(arguments) = result (time)`. */
 export class Strace implements SyscallTracer {
-  static readonly stateType = stateType("strace.Strace", [], ["sink", "maxBytes", "only", "pending"]);
+  static readonly stateType = stateType("strace.Strace", [], ["sink", "maxBytes", "only", "formats", "pending"]);
   readonly sink: StraceSink;
   readonly maxBytes: number;
   /** Names to show; null: all. */
   readonly only: ReadonlySet<string> | null;
+  readonly formats: ReadonlyMap<string, SyscallFormat> = syscallFormats();
   readonly pending: WeakMap<Task, Pending> = new WeakMap();
 
   constructor(sink: StraceSink, maxBytes: number = DEFAULT_MAX_BYTES, only: ReadonlySet<string> | null = null) {
@@ -68,7 +69,7 @@ export class Strace implements SyscallTracer {
   }
 
   enter(t: Task, nr: number, args: SyscallArguments): void {
-    const f = formatOf(nr);
+    const f = formatOf(this.formats, nr);
     if (this.only !== null && !this.only.has(f.name)) return;
     const parts: string[] = [];
     for (let i = 0; i < f.args.length; i++) {

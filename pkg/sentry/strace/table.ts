@@ -287,7 +287,8 @@ export interface SyscallFormat {
   readonly result: string;
 }
 
-function parse(): ReadonlyMap<string, SyscallFormat> {
+/** Formats by system call name. */
+export function syscallFormats(): ReadonlyMap<string, SyscallFormat> {
   const out = new Map<string, SyscallFormat>();
   for (const line of FORMATS.split("\n")) {
     const colon = line.indexOf(":");
@@ -305,13 +306,10 @@ function parse(): ReadonlyMap<string, SyscallFormat> {
   return out;
 }
 
-/** Formats by system call name. */
-export const SYSCALL_FORMATS: ReadonlyMap<string, SyscallFormat> = parse();
-
-/** The format of a number: one of those above, or six words for a call that has none. */
-export function formatOf(nr: number): SyscallFormat {
+/** The format of a number: one of those given, or six words for a call that has none. */
+export function formatOf(formats: ReadonlyMap<string, SyscallFormat>, nr: number): SyscallFormat {
   const name = SYSCALL_NAMES[nr] ?? `syscall_${nr}`;
-  const f = SYSCALL_FORMATS.get(name);
+  const f = formats.get(name);
   if (f !== undefined) return f;
   return { name, args: ["hex", "hex", "hex", "hex", "hex", "hex"], after: [], result: "int" };
 }

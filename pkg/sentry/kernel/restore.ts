@@ -128,7 +128,6 @@ export function restoreKernel(image: Uint8Array, registry: TypeRegistry, args: R
     const ctx = saved.contexts.get(t);
     if (ctx === undefined) attach(t, new GoneContext(t));
     else restoreContext(t, ctx);
-    if (t.exec !== null) setFields(t.exec, { context: t.exec.mm.activate().newContext(t) });
   }
   decoded.verify();
   // As far as programs can tell the clock jumped.

@@ -20,24 +20,17 @@ import { afterSyscall } from "./task_syscall.ts";
 
 /** A loaded program on its way to replace a task's. */
 export class ExecImage {
-  static readonly stateType = stateType("kernel.ExecImage", ["program", "mm"], ["context"]);
+  static readonly stateType = stateType("kernel.ExecImage", ["program", "mm"]);
   readonly program: LoadedProgram;
   readonly mm: MemoryManager;
-  /** In a restored kernel: what the kernel's restore makes. */
-  readonly context: Context;
 
-  constructor(program: LoadedProgram, mm: MemoryManager, context: Context) {
+  constructor(program: LoadedProgram, mm: MemoryManager) {
     this.program = program;
     this.mm = mm;
-    this.context = context;
   }
-
-  /** The context comes with the kernel's restore. */
-  afterLoad(): void {}
 
   /** Throws it away. */
   release(): void {
-    this.context.release();
     this.mm.decUsers();
   }
 }
@@ -82,18 +75,21 @@ export function startExecve(
   try {
     const program = loadProgram(args);
     mm.prefault();
-    t.exec = new ExecImage(program, mm, mm.activate().newContext(t));
+    t.exec = new ExecImage(program, mm);
   } catch (e) {
     mm.decUsers();
     const err = k.errnoOf(e, t);
-    if (args.committed) {
-      tg.prepareGroupExit(linux.SIGSEGV);
-      t.killed = true;
-    }
+    if (args.committed) die(t);
     return err;
   }
   t.nextState = runExecve;
   return 0;
+}
+
+/** There is no program to return to. */
+function die(t: Task): void {
+  t.threadGroup.prepareGroupExit(linux.SIGSEGV);
+  t.killed = true;
 }
 
 /** Kills the other threads of the process. */
@@ -132,7 +128,7 @@ class RunExecveAfterSiblings implements RunState {
     const image = t.exec;
     t.exec = null;
     if (image === null) return runExit;
-    replaceProgram(t, image);
+    if (!replaceProgram(t, image)) return runExit;
     const p = t.ptrace;
     if (p === null) return runInterrupt;
     flushBreakpoints(p);
@@ -162,17 +158,42 @@ function becomeLeader(t: Task): void {
   reap(old);
 }
 
-/** Everything that execve(2) changes in a process (execve(2), "Effect on process attributes"). */
-function replaceProgram(t: Task, image: ExecImage): void {
+/**
+ * Has the new program's memory take the place of the old one's: in the thread and stub that are there, unless others use them. False when the host has
+ * no room for another: the process dies.
+ */
+function replaceMemory(t: Task, mm: MemoryManager): boolean {
+  const old = t.mm;
+  if (!mm.takeOver(old, t.context)) {
+    let context: Context;
+    try {
+      context = mm.activate().newContext(t);
+    } catch (e) {
+      t.kernel.errnoOf(e, t);
+      mm.decUsers();
+      die(t);
+      return false;
+    }
+    t.context.release();
+    old.decUsers();
+    t.mm = mm;
+    t.replaceContext(context);
+    return true;
+  }
+  old.decUsers();
+  t.mm = mm;
+  t.context.setAffinity(t.affinity);
+  return true;
+}
+
+/** Everything that execve(2) changes in a process (execve(2), "Effect on process attributes"). False when the process dies of it. */
+function replaceProgram(t: Task, image: ExecImage): boolean {
   const tg = t.threadGroup;
   const p = image.program;
   releaseUserMemory(t);
   image.mm.coredumpFilter = t.mm.coredumpFilter;
-  t.context.release();
-  t.mm.decUsers();
-  t.mm = image.mm;
-  t.replaceContext(image.context);
-  const regs = image.context.regs;
+  if (!replaceMemory(t, image.mm)) return false;
+  const { regs } = t.context;
   regs.words.fill(0);
   regs.set(REG_RIP, p.entry);
   regs.set(REG_RSP, p.sp);
@@ -201,4 +222,5 @@ function replaceProgram(t: Task, image: ExecImage): void {
   tg.didExec = true;
   tg.exitSignal = linux.SIGCHLD;
   tg.timers?.onExec();
+  return true;
 }

@@ -15,7 +15,7 @@ import {
   SegmentSet,
 } from "../memmap/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
-import type { AddressSpace, CodeAccess, Platform } from "../platform/platform.ts";
+import type { AddressSpace, CodeAccess, Context, Platform } from "../platform/platform.ts";
 import type { IO } from "../usermem/index.ts";
 import type { FileDescription } from "../vfs/index.ts";
 import { AnonMappable } from "./anon_mappable.ts";
@@ -23,6 +23,7 @@ import { replaceCode } from "./code.ts";
 import { FAULT_RESOLVED, type FaultResult, growStack, handleUserFault, resolve } from "./faults.ts";
 import { ForcedIO } from "./forced_io.ts";
 import { forkInto, prefault, premap } from "./fork.ts";
+import { endBatch } from "./host_mapping.ts";
 import { HotPages } from "./hot_pages.ts";
 import { madvise } from "./madvise.ts";
 import { mincore, mlock, mlockAll, msync, munlock, munlockAll } from "./mlock.ts";
@@ -236,6 +237,27 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     as.setCodeAccess(this);
     premap(this);
     return as;
+  }
+
+  /**
+   * For exec: takes over the host address space of a program with no other user, and its thread, emptied for this one. False when the thread cannot
+   * stay: then nothing has changed.
+   */
+  takeOver(old: MemoryManager, ctx: Context): boolean {
+    const as = old.hostSpace;
+    if (as === null || old.users !== 1 || this.hostSpace !== null) return false;
+    as.beginBatch();
+    if (!as.restart(ctx)) {
+      as.endBatch();
+      return false;
+    }
+    old.hostSpace = null;
+    this.hostSpace = as;
+    as.setCodeAccess(this);
+    premap(this);
+    // What the old program had mapped is free only now.
+    endBatch(this);
+    return true;
   }
 
   /** See platform.CodeAccess. */

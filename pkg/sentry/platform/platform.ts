@@ -155,6 +155,11 @@ export interface AddressSpace {
   beginBatch(): void;
   /** ... and carries them out in as few hand-offs as possible. */
   endBatch(): void;
+  /**
+   * A program is to take the place of the one that `ctx` runs: all mappings and patches go (in the batch under way, if any), registers and FP state are as in
+   * a new context, which stands stopped. False, and nothing done, unless its registers are known and no other thread of the space may run.
+   */
+  restart(ctx: Context): boolean;
   /** A new guest thread in this address space, stopped with EventInterrupted, registers and FP state fresh (zeros; MXCSR 0x1f80, FCW 0x37f). No event is delivered for it. */
   newContext(owner: ContextOwner): Context;
   /** Lets the platform patch hot call sites in the code. */

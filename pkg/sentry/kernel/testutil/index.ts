@@ -194,6 +194,10 @@ class TestAddressSpace implements AddressSpace {
   kill(): void {}
   release(): void {}
 
+  restart(): boolean {
+    return false;
+  }
+
   newContext(owner: ContextOwner): Context {
     return new TestContext(owner);
   }

@@ -64,6 +64,11 @@ export class FakeAddressSpace implements AddressSpace {
     if (this.batching < 0) throw new Error("fake: endBatch");
   }
 
+  restart(): boolean {
+    this.pages.clear();
+    return true;
+  }
+
   newContext(_owner: ContextOwner): Context {
     throw linuxerr.ENOSYS;
   }

@@ -505,7 +505,12 @@ export class SystrapContext implements Context {
     this.fresh();
   }
 
-  /** Gives a parked or new thread the state of a fresh one. */
+  /** Whether it stands in a report, with its registers known. */
+  isRestartable(): boolean {
+    return this.state === STOPPED && this.fpSize !== 0 && (this.event !== EventSyscall || this.reported);
+  }
+
+  /** Gives a thread that stands in a report the state of a new one. */
   fresh(): void {
     this.state = STOPPED;
     this.way = BY_NOTIFICATION;

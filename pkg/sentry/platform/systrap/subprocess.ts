@@ -379,6 +379,17 @@ export class Subprocess implements AddressSpace, FDListener {
     if (!code.writeCode(address, jump)) calls.forget(site);
   }
 
+  restart(ctx: Context): boolean {
+    if (this.dead || !(ctx instanceof SystrapContext) || !ctx.isRestartable()) return false;
+    if (this.idle.length !== this.contexts.length - 1) return false;
+    ctx.fresh();
+    this.code = null;
+    this.callCounts.clear();
+    this.calls.clear();
+    this.unmap(MIN_ADDRESS, STUB_BASE - MIN_ADDRESS);
+    return true;
+  }
+
   newContext(owner: ContextOwner): Context {
     const reuse = this.idle.pop();
     if (reuse !== undefined) {

@@ -292,6 +292,16 @@ i64 systrap_send(i64 fd, u64 idlo, u64 idhi, i64 val)
 	return systrap_sys6(16, fd, 0xc0182101, (i64)resp, 0, 0, 0);
 }
 
+/* The same, but the host's kernel carries the call out as it was made: with the registers that the notification showed. */
+i64 systrap_continue(i64 fd, u64 idlo, u64 idhi)
+{
+	u64 resp[3];
+	resp[0] = (idhi << 32) | idlo;
+	resp[1] = 0;
+	resp[2] = 1ul << 32; /* SECCOMP_USER_NOTIF_FLAG_CONTINUE */
+	return systrap_sys6(16, fd, 0xc0182101, (i64)resp, 0, 0, 0);
+}
+
 /*
  * Waits on the epoll at most timeout_ns (negative: for ever). When the listener is ready (epoll data 0) receives one
  * notification. Returns the number of epoll events (16 at most, 12 bytes each in evs), with bit 16 set when notif is valid; or -errno.

@@ -2,6 +2,7 @@
 #include "../test.h"
 #include <setjmp.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 
 #define PG 4096ul
 
@@ -104,6 +105,76 @@ TEST(hint_is_honoured_when_free)
 	CHECK(OK(mmap(p + 4 * PG, PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) == p + 4 * PG);
 	CHECK(OK(mmap(p + 4 * PG, PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != p + 4 * PG);
 	CHECK((unsigned long)OK(mmap(0, PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0)) < 1ul << 31);
+}
+
+static volatile int ticks;
+static void on_tick(int sig)
+{
+	(void)sig;
+	ticks++;
+}
+
+static void store_all(char *p, int pages, char c)
+{
+	for (int i = 0; i < pages; i++)
+		memset(p + i * PG, c, PG);
+}
+
+/* What is unmapped faults at once, and comes back as zeros; nothing of it is anybody else's meanwhile. */
+TEST(munmap_in_turn_with_mmap)
+{
+	char *other = anon(16 * PG, PROT_READ | PROT_WRITE);
+	store_all(other, 16, 'o');
+	for (int round = 0; round < 300; round++) {
+		int n = 1 + round % 16;
+		char *p = anon(16 * PG, PROT_READ | PROT_WRITE);
+		for (size_t i = 0; i < 16 * PG; i += 512)
+			EQ(p[i], 0);
+		store_all(p, 16, 'x');
+		OK(munmap(p, n * PG));
+		for (int i = 0; i < 16; i += 5) {
+			EQ(readable(p + i * PG), i >= n);
+			EQ(writable(p + i * PG), i >= n);
+		}
+		char *q = OK(mmap(p, n * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		for (size_t i = 0; i < n * PG; i += 512)
+			EQ(q[i], 0);
+		OK(munmap(p, 16 * PG));
+		CHECK(!readable(p + 15 * PG));
+		if (round % 30 == 0) {
+			pid_t pid = OK(fork());
+			if (pid == 0) {
+				if (readable(p))
+					_exit(1);
+				store_all(anon(16 * PG, PROT_READ | PROT_WRITE), 16, 'c');
+				_exit(other[0] != 'o');
+			}
+			int status;
+			EQ(waitpid(pid, &status, 0), pid);
+			EQ(status, 0);
+		}
+	}
+	for (size_t i = 0; i < 16 * PG; i++)
+		EQ(other[i], 'o');
+}
+
+/* Signals that come at the same time change nothing about it. */
+TEST(munmap_under_signals)
+{
+	struct itimerval every = {{0, 200}, {0, 200}};
+	struct sigaction sa = {.sa_handler = on_tick};
+	OK(sigaction(SIGALRM, &sa, 0));
+	OK(setitimer(ITIMER_REAL, &every, 0));
+	for (int round = 0; round < 2000 || ticks < 50; round++) {
+		char *p = anon(4 * PG, PROT_READ | PROT_WRITE);
+		EQ(p[PG], 0);
+		p[PG] = 1;
+		OK(munmap(p, 4 * PG));
+		char *q = OK(mmap(p, 4 * PG, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+		EQ(q, p);
+		EQ(q[PG], 0);
+		OK(munmap(q, 4 * PG));
+	}
 }
 
 TEST(munmap_splits)

@@ -3,6 +3,7 @@ import hostSource from "./host.c" with { type: "text" };
 import { loadNative, type NativeModule, type NativeSymbol } from "./index.ts";
 import ioPoolSource from "./io_pool.c" with { type: "text" };
 import safecopySource from "./safecopy.c" with { type: "text" };
+import signalsSource from "./signals.c" with { type: "text" };
 import spawnSource from "./spawn.c" with { type: "text" };
 import stringsSource from "./strings.c" with { type: "text" };
 import threadSource from "./thread.c" with { type: "text" };
@@ -10,7 +11,16 @@ import watchdogSource from "./watchdog.c" with { type: "text" };
 
 /** What the module is made of. */
 export const hostModule = {
-  source: [hostSource, safecopySource, stringsSource, spawnSource, threadSource, watchdogSource, ioPoolSource].join(""),
+  source: [
+    hostSource,
+    safecopySource,
+    stringsSource,
+    spawnSource,
+    threadSource,
+    watchdogSource,
+    signalsSource,
+    ioPoolSource,
+  ].join(""),
   name: "host.c",
   symbols: {
     host_calls: { args: [], returns: "i64_fast" },
@@ -24,6 +34,7 @@ export const hostModule = {
     safe_cas32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
     safe_op32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
     string_find: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
+    signals_forward: { args: ["i32", "i64_fast", "i64_fast"], returns: "i64_fast" },
     spawn_start: { args: ["ptr"], returns: "i64_fast" },
     spawn_go: { args: ["ptr"], returns: "i64_fast" },
     spawn_wait: { args: ["ptr"], returns: "i64_fast" },

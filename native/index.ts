@@ -6,7 +6,8 @@
  * placed; from source they are given to the compiler as text in a memfd, which needs /proc/self/fd/N.
  * Generated code is never unloaded. The compiler (TinyCC) does not optimise and has no atomics; see the sources for its other limits.
  */
-import { cc, dlopen, type FFIFunction, FFIType, linkSymbols } from "bun:ffi";
+import { cc, dlopen, type FFIFunction, FFIType, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
+import { ELF_HEADER_SIZE, putELFHeader } from "./elf.ts";
 
 /** The C types a native function may take: `ptr` is an address as a number, a typed array, or null; `i64_fast` a number; never BigInt. */
 export type NativeArg = "i32" | "i64_fast" | "ptr";
@@ -63,6 +64,9 @@ export interface NativeImage {
 /** The modules of a built executable by name, put in by tools/build.ts; from source there is no such thing. */
 declare const NATIVE_IMAGES: Readonly<Record<string, NativeImage>> | undefined;
 
+const PAGE = 4096;
+/** Where programs of our own lie. */
+const PROGRAM_BASE = 0x400000;
 const MFD_CLOEXEC = 1;
 const PROT_READ_WRITE = 1 | 2;
 const PROT_READ_EXEC = 1 | 4;
@@ -169,14 +173,46 @@ export function placeImage(image: NativeImage): CompiledModule {
   return { addresses, bounds: [base + image.textSize, base + image.textSize, base + bytes.length], library: null };
 }
 
+/** A module's image in the executable; null from source. */
+function imageOf(name: string): NativeImage | null {
+  return typeof NATIVE_IMAGES === "undefined" ? null : (NATIVE_IMAGES[name] ?? null);
+}
+
+/**
+ * A module as a program of its own: an ELF file of one segment that begins at the function `entry` and can be executed from any descriptor. It
+ * has the module's instructions and constants, none of its variables.
+ */
+export function nativeProgram(
+  module: NativeModule<Record<string, NativeSymbol>>,
+  entry: string,
+): Uint8Array<ArrayBuffer> {
+  const image = imageOf(module.name);
+  let text: Uint8Array;
+  let at: number | undefined;
+  if (image !== null) {
+    text = Buffer.from(image.bytes, "base64").subarray(0, image.textSize);
+    at = image.offsets[entry];
+  } else {
+    const { addresses, bounds } = compileNative(module.source, module.name, Object.keys(module.symbols));
+    const base = Math.floor(Math.min(...addresses.values()) / PAGE) * PAGE;
+    text = new Uint8Array(toArrayBuffer(base as Pointer, 0, bounds[1] - base));
+    at = (addresses.get(entry) ?? base) - base;
+  }
+  if (at === undefined) throw new Error(`native ${module.name}: no function ${entry}`);
+  const program = new Uint8Array(new ArrayBuffer(ELF_HEADER_SIZE + text.length));
+  program.set(text, ELF_HEADER_SIZE);
+  putELFHeader(program, PROGRAM_BASE, ELF_HEADER_SIZE + at);
+  return program;
+}
+
 /**
  * Makes a module's functions callable: places its image where the executable has one (well under a millisecond), else compiles it. A
  * call costs 8-12 ns.
  */
 export function loadNative<const S extends Record<string, NativeSymbol>>(module: NativeModule<S>): NativeFunctions<S> {
   const names = Object.keys(module.symbols);
-  const image = typeof NATIVE_IMAGES === "undefined" ? undefined : NATIVE_IMAGES[module.name];
-  const compiled = image === undefined ? compileNative(module.source, module.name, names) : placeImage(image);
+  const image = imageOf(module.name);
+  const compiled = image === null ? compileNative(module.source, module.name, names) : placeImage(image);
   const typed: Record<string, FFIFunction> = {};
   for (const n of names) {
     const s = module.symbols[n];

@@ -6,7 +6,7 @@ import { makeImage, nativeImages } from "./native_image.ts";
 
 test("every module of the executable becomes an image", () => {
   const images = nativeImages();
-  expect(Object.keys(images).sort()).toEqual(["host.c", "systrap.c"]);
+  expect(Object.keys(images).sort()).toEqual(["host.c", "systrap.c", "waiter.c"]);
   for (const image of Object.values(images)) expect(image.relocations.length).toBeGreaterThan(0);
 });
 

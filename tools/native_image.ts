@@ -14,6 +14,7 @@ import {
   type NativeSymbol,
 } from "../native/index.ts";
 import { systrapModule } from "../pkg/sentry/platform/systrap/native.ts";
+import { waiterModule } from "../runsc/sandbox/waiter.ts";
 
 const PAGE = 4096;
 /** Bytes of the compiler's table of addresses, at most. */
@@ -102,5 +103,5 @@ export function makeImage(m: NativeModule<Record<string, NativeSymbol>>): Native
 
 /** Every module of the executable, by name. */
 export function nativeImages(): Record<string, NativeImage> {
-  return Object.fromEntries([hostModule, systrapModule].map((m) => [m.name, makeImage(m)]));
+  return Object.fromEntries([hostModule, systrapModule, waiterModule].map((m) => [m.name, makeImage(m)]));
 }

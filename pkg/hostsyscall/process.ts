@@ -1,4 +1,5 @@
 /** Processes, threads, identity, limits, signals, waiting. Results are >= 0 or a negative errno. */
+import { native } from "../../native/host.ts";
 import * as nr from "../abi/linux/syscalls.ts";
 import { stateType } from "../state/index.ts";
 import {
@@ -272,6 +273,14 @@ export function sigprocmask(how: number, maskLow: number, maskHigh: number): num
   scratch[0] = maskLow;
   scratch[1] = maskHigh;
   return sys6(nr.SYS_rt_sigprocmask, how, scratchAddress, 0, 8, 0, 0);
+}
+
+/**
+ * Has each signal of a mask (bit n is signal n + 1) written to a descriptor when it comes, as a byte with its number; plus 0x80 for those of
+ * `marked`. No JavaScript is involved.
+ */
+export function forwardSignals(fd: number, mask: number, marked: number): number {
+  return native.signals_forward(fd, mask, marked);
 }
 
 /** Sets a signal to SIG_DFL (0) or SIG_IGN (1) for the process. */

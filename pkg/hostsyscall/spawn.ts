@@ -11,7 +11,7 @@ import * as nr from "../abi/linux/syscalls.ts";
 import { close, fcntl, writeFile } from "./file.ts";
 import { mmap, munmap } from "./memory.ts";
 import { HostWaitStatus, kill, prctl, wait4 } from "./process.ts";
-import { cString, type PathArg, put64 } from "./raw.ts";
+import { cString, type PathArg, path1, put64, sys6 } from "./raw.ts";
 
 /** One system call of the child. Strings and arrays are passed as addresses; strings get a NUL. */
 export interface SpawnCall {
@@ -121,6 +121,15 @@ class CallList {
     }
     return words;
   }
+}
+
+/**
+ * execveat(2) of a descriptor: this process becomes another program, or the result is a negative errno. Threads end, handlers are
+ * forgotten; what the calling thread blocks stays blocked.
+ */
+export function execFD(fd: number, argv: readonly PathArg[], env: readonly PathArg[]): number {
+  const strings = new CallList();
+  return sys6(nr.SYS_execveat, fd, path1(""), strings.vector(argv), strings.vector(env), AT_EMPTY_PATH, 0);
 }
 
 function mapText(maps: readonly SpawnIDMap[]): string {

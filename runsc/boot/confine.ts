@@ -8,6 +8,8 @@ const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 const O_RDONLY_DIRECTORY = 0x10000 | 0x80000;
 const EINTR = 4;
+/** Signals that are kept for a command that does not run yet. */
+const MAX_EARLY = 64;
 
 /**
  * First thing: no process this one starts inherits a capability. The stubs, which run guest code, have none at all from their exec
@@ -28,14 +30,21 @@ export function sayLoaded(): void {
   send({ state: "loaded" });
 }
 
-/** Waits until the parent has replaced our root; checks that it did. Throws when the parent is gone or the root is not empty. */
-export function waitForRoot(): void {
+/**
+ * Waits until the parent has replaced our root; checks that it did. Answers the signals that came before that. Throws when the parent is gone or the
+ * root is not empty.
+ */
+export function waitForRoot(): readonly number[] {
   const byte = new Uint8Array(1);
-  let n: number;
-  do {
-    n = host.read(FD.control, byte);
-  } while (n === -EINTR);
-  if (n !== 1 || byte[0] !== CONFINED) throw new Error("boot: the parent is gone");
+  const signals: number[] = [];
+  for (;;) {
+    const n = host.read(FD.control, byte);
+    if (n === -EINTR) continue;
+    if (n !== 1) throw new Error("boot: the parent is gone");
+    const value = byte[0] ?? 0;
+    if (value === CONFINED) break;
+    if (signals.length < MAX_EARLY) signals.push(value);
+  }
   const root = host.open("/", O_RDONLY_DIRECTORY);
   if (root < 0) throw new Error(`boot: opening the root: ${root}`);
   const entries = new Uint8Array(1024);
@@ -43,6 +52,7 @@ export function waitForRoot(): void {
   host.close(root);
   // "." and "..": two records of 24 bytes.
   if (length !== 48) throw new Error("boot: the root is not empty");
+  return signals;
 }
 
 /** The filter that confine() installs. Making it takes a while: do so where the process would wait. */

@@ -20,8 +20,9 @@ export class ControlListener implements FDListener {
     this.kernel = kernel;
   }
 
-  /** Begins to listen. */
-  start(): void {
+  /** Begins to listen; delivers what came earlier. */
+  start(early: readonly number[]): void {
+    for (const byte of early) this.deliver(byte);
     host.fcntl(FD.control, F_SETFL, O_NONBLOCK);
     this.kernel.platform.watchFD(FD.control, 1, this);
     this.fdReady(FD.control, 1);

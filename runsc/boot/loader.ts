@@ -185,8 +185,8 @@ export class Loader {
     registerFilesystems(kernel, { cpuInfo: this.cpuInfo, bootID: randomUUID() });
   }
 
-  /** Mounts the file systems and makes the first process. Throws StartError when the command cannot be run. */
-  start(): void {
+  /** Mounts the file systems and makes the first process, which gets these signals. Throws StartError when the command cannot be run. */
+  start(signals: readonly number[]): void {
     const { spec, kernel } = this;
     if (kernel === null) throw new Error("boot: not prepared");
     const users = kernel.rootUserNamespace;
@@ -226,7 +226,7 @@ export class Loader {
       pidNamespace: null,
     });
     giveTerminal(init, stdio);
-    new ControlListener(kernel).start();
+    new ControlListener(kernel).start(signals);
   }
 
   /** Makes the first process, or says why the command cannot be run. */

@@ -50,10 +50,10 @@ export function bootMain(): never {
     const filter = makeFilter({ hostWrites: false });
     loader.prepare();
     // From here on there is no file system any more ...
-    waitForRoot();
+    const signals = waitForRoot();
     // ... nor any host call that is not on the list.
     confine(filter);
-    loader.start();
+    loader.start(signals);
     send({ state: "started" });
     // From here on the thresholds are those of our environment.
     Bun.unsafe.setJITPolicy(1);

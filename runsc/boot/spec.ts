@@ -69,7 +69,7 @@ export type StatusMessage =
   /** A bug of ours. */
   | { readonly state: "panic"; readonly message: string };
 
-/** A byte on the control pipe: CONFINED once, then numbers of signals (1 to 64, plus GROUP: to the whole process group). */
+/** A byte on the control pipe: CONFINED once; numbers of signals (1 to 64, plus GROUP: to the whole process group). */
 export type ControlMessage = number;
 /** The root is gone: confine yourself and go on. */
 export const CONFINED = 0xff;

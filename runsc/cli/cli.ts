@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import packageJSON from "../../package.json" with { type: "json" };
 import { commands, type Flag, findCommand, UsageError } from "../cmd/index.ts";
 import { type Config, defaultConfig, globalFlags } from "../config/index.ts";
+import { report } from "../sandbox/index.ts";
 import type { Parsed } from "./parse.ts";
 
 /** Exit code of a command line that cannot be understood, as of Go's flag package. */
@@ -67,6 +68,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       writeSync(1, versionLine);
       return 0;
     }
+    // What reports for a process that became a smaller program.
+    if (args[0] === "report") return report(args.slice(1));
     const top = await parse(args, usage, {
       ...globalFlags,
       version: { type: "boolean" },

@@ -64,7 +64,7 @@ export const doCommand: Readonly<Command> = {
     else if (!isAbsolute(cwd)) cwd = root === "/" ? resolve(cwd) : `/${cwd}`;
     const rootFD = openRoot(root);
     try {
-      return await runSandbox({
+      return runSandbox({
         config,
         rootFD,
         stdio: [0, 1, 2],

@@ -6,8 +6,9 @@ import * as host from "../../pkg/hostsyscall/index.ts";
 import { type BootSpec, CONFINED, encodeSpec, FD, type StatusMessage } from "../boot/index.ts";
 import type { Config } from "../config/index.ts";
 import { type Launched, launch, openPipe, reap, removeRoot } from "./launch.ts";
-import { type ControlSink, forwardSignals } from "./signals.ts";
-import { readStatus } from "./status.ts";
+import { type ForwardedSignals, forwardSignals } from "./signals.ts";
+import { parseStatus, StatusReader } from "./status.ts";
+import { becomeWaiter } from "./waiter.ts";
 
 /** What a sandbox is made of. */
 export interface SandboxArgs {
@@ -21,9 +22,13 @@ export interface SandboxArgs {
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
+const F_SETFL = 4;
+const O_NONBLOCK = 0x800;
 const F_ADD_SEALS = 1033;
 const F_SEAL_SHRINK_GROW = 2 | 4;
 const F_SEAL_WRITE = 8;
+/** Exit code when the sandbox failed, as gVisor's. */
+const EXIT_FAILURE = 128;
 /** What a crashing runtime may say at most. */
 const CRASH_SIZE = 65536;
 
@@ -48,15 +53,20 @@ const bootEnvironment: readonly string[] = [
   "GLIBC_TUNABLES=glibc.pthread.rseq=0",
 ];
 
-/** The program and arguments that start ourselves again as `runsc boot`. */
-function ourselves(): { path: string; argv: string[] } {
+/** The program and arguments that start ourselves again under a name, with an internal command. */
+function ourselves(name: string, ...command: readonly string[]): { path: string; argv: string[] } {
   const main = Bun.main;
-  if (main.startsWith("/$bunfs/")) return { path: process.execPath, argv: ["runsc-sandbox", "boot"] };
+  if (main.startsWith("/$bunfs/")) return { path: process.execPath, argv: [name, ...command] };
   const script = join(dirname(dirname(import.meta.dir)), "runsc/cli/main.ts");
   return {
     path: process.execPath,
-    argv: ["runsc-sandbox", "--no-env-file", "--config=/dev/null", "--no-install", script, "boot"],
+    argv: [name, "--no-env-file", "--config=/dev/null", "--no-install", script, ...command],
   };
+}
+
+/** Ends a sandbox process. */
+function kill(p: Launched): void {
+  host.pidfdSendSignal(p.pidfd, constants.signals.SIGKILL);
 }
 
 /** A memory file with these bytes that nobody can change any more. */
@@ -107,94 +117,88 @@ function openLog(config: Config, stderr: number): number {
   return openSync("/dev/null", "w");
 }
 
-/** A running sandbox, as its parent sees it. */
-class Sandbox implements ControlSink {
-  readonly process: Launched;
-  readonly control: number;
-  /** Signals that came before the command could take them. */
-  readonly early: number[] = [];
-  started = false;
-
-  constructor(process: Launched, control: number) {
-    this.process = process;
-    this.control = control;
-  }
-
-  /** Sends a signal byte, now or as soon as the command runs. */
-  send(byte: number): void {
-    if (this.started) this.write(byte);
-    else if (this.early.length < 64) this.early.push(byte);
-  }
-
-  /** The command runs. */
-  start(): void {
-    this.started = true;
-    for (const b of this.early.splice(0)) this.write(b);
-  }
-
-  write(byte: number): void {
-    // The other end may be gone; the status pipe tells.
-    host.write(this.control, Uint8Array.of(byte));
-  }
-
-  kill(): void {
-    host.pidfdSendSignal(this.process.pidfd, constants.signals.SIGKILL);
-  }
-}
-
 /** What the command's wait status is as an exit code. */
 export function exitCode(status: number): number {
   const signal = status & 0x7f;
   return signal !== 0 ? 128 + signal : (status >> 8) & 0xff;
 }
 
-/** Says on standard error what went wrong with the sandbox process, in one line; the crash text follows when there is one. */
-function reportDeath(status: number, crash: string, config: Config): void {
+/** Says on standard error what went wrong with the sandbox process, in one line; the crash text follows when there is one. Answers the exit code. */
+function reportDeath(status: number, crash: string, logged: boolean): number {
   const signal = status & 0x7f;
   const how = signal !== 0 ? `was killed by signal ${signal}` : `ended with ${(status >> 8) & 0xff}`;
-  const hint = config.debugLog === "" ? "; --debug-log=FILE keeps its log" : "";
+  const hint = logged ? "" : "; --debug-log=FILE keeps its log";
   writeSync(2, `runsc: the sandbox process ${how} unexpectedly${hint}\n${crash}`);
+  return EXIT_FAILURE;
 }
 
-/** Follows a sandbox to its end; answers the exit code. */
-async function follow(sandbox: Sandbox, statusFD: number, crashFD: number, config: Config): Promise<number> {
+/** Ends as the last message and the wait status say: answers the exit code, says on standard error what went wrong. */
+function conclude(last: StatusMessage | null, status: number, crashFD: number, logged: boolean): number {
+  switch (last?.state) {
+    case "exit":
+      return exitCode(last.status);
+    case "error":
+    case "panic":
+      writeSync(2, `runsc: ${last.message}\n`);
+      return last.state === "error" ? last.code : EXIT_FAILURE;
+    default:
+      return reportDeath(status, crashText(crashFD), logged);
+  }
+}
+
+/** The internal command that reports for the waiting program. Answers the exit code. */
+export function report(args: readonly string[]): number {
+  const [crashFD = "", logged = "", status = "", text = ""] = args;
+  return conclude(parseStatus(text.trimEnd()), Number(status), Number(crashFD), logged === "1");
+}
+
+/** A started sandbox, and what its parent holds of it. */
+interface Running {
+  readonly process: Launched;
+  readonly statusFD: number;
+  readonly controlFD: number;
+  readonly crashFD: number;
+  readonly signals: ForwardedSignals;
+  /** There is a debug log. */
+  readonly logged: boolean;
+}
+
+/** Follows a sandbox to its end and answers the exit code; or becomes the program that does, once the command runs. */
+function follow(s: Running): number {
+  const { process } = s;
+  const messages = new StatusReader(s.statusFD);
   let last: StatusMessage | null = null;
-  let failed: unknown = null;
-  for await (const m of readStatus(statusFD)) {
+  for (let m = messages.next(); m !== null; m = messages.next()) {
     last = m;
     if (m.state === "loaded") {
-      try {
-        removeRoot(sandbox.process.pidfd);
-        sandbox.write(CONFINED);
-      } catch (e) {
-        failed = e;
-        sandbox.kill();
-      }
+      removeRoot(process.pidfd);
+      host.write(s.controlFD, Uint8Array.of(CONFINED));
     } else if (m.state === "started") {
-      sandbox.start();
-    } else if (m.state === "exit" || m.state === "error" || m.state === "panic") {
-      // The last message: nothing is left to forward, and it would end by itself.
-      sandbox.kill();
+      // Unless it has ended already.
+      if (messages.text !== "") continue;
+      const reporter = ourselves("runsc", "report", String(s.crashFD), s.logged ? "1" : "0");
+      becomeWaiter({
+        process,
+        status: s.statusFD,
+        control: s.controlFD,
+        signals: s.signals,
+        keep: [s.crashFD],
+        reporter,
+      });
+    } else {
+      // The last message: it would end by itself.
+      kill(process);
       break;
     }
   }
-  const status = reap(sandbox.process.pid);
-  if (failed !== null) throw failed;
-  if (last?.state === "exit") return exitCode(last.status);
-  if (last?.state === "error") {
-    writeSync(2, `runsc: ${last.message}\n`);
-    return last.code;
-  }
-  if (last?.state === "panic") {
-    writeSync(2, `runsc: ${last.message}\n`);
-    return 128;
-  }
-  reportDeath(status, crashText(crashFD), config);
-  return 128;
+  return conclude(last, reap(process.pid), s.crashFD, s.logged);
 }
 
-/** Runs a command in a new sandbox and answers its exit code. Throws Error with one line when the sandbox cannot be made. */
-export async function runSandbox(args: SandboxArgs): Promise<number> {
+/**
+ * Runs a command in a new sandbox and ends with its exit code: answers it, or becomes a program that waits for it. Throws Error with one line when
+ * the sandbox cannot be made.
+ */
+export function runSandbox(args: SandboxArgs): number {
   const opened: number[] = [];
   const own = (fd: number): number => {
     opened.push(fd);
@@ -223,17 +227,26 @@ export async function runSandbox(args: SandboxArgs): Promise<number> {
     });
     // Nothing of the host can be written to, so all it needs is to read what its user may read.
     const capabilities = process.geteuid?.() === 0 ? [CAP_DAC_READ_SEARCH] : [];
-    const sandbox = new Sandbox(launch({ ...ourselves(), env: bootEnvironment, fds, capabilities }), controlWrite);
-    own(sandbox.process.pidfd);
+    // A pipe full of signals that nobody takes loses more.
+    host.fcntl(controlWrite, F_SETFL, O_NONBLOCK);
+    const child = launch({ ...ourselves("runsc-sandbox", "boot"), env: bootEnvironment, fds, capabilities });
+    own(child.pidfd);
     try {
-      forwardSignals(sandbox);
+      const signals = forwardSignals(controlWrite);
       // Only the sandbox process may hold these ends: their end of file is how each side learns of the other's death.
       disown(statusWrite);
       disown(controlRead);
-      return await follow(sandbox, statusRead, crash, args.config);
+      return follow({
+        process: child,
+        statusFD: statusRead,
+        controlFD: controlWrite,
+        crashFD: crash,
+        signals,
+        logged: args.config.debugLog !== "",
+      });
     } catch (e) {
-      sandbox.kill();
-      reap(sandbox.process.pid);
+      kill(child);
+      reap(child.pid);
       throw e;
     }
   } finally {

@@ -1,6 +1,5 @@
 import { constants } from "node:os";
 import * as host from "../../pkg/hostsyscall/index.ts";
-import { GROUP } from "../boot/index.ts";
 
 /** Signals sent to runsc that are the command's: all that can be caught and that do not tell of a fault of runsc itself. */
 const forwarded: readonly NodeJS.Signals[] = [
@@ -33,20 +32,27 @@ function isTerminal(fd: number): boolean {
   return host.ioctl(fd, TCGETS, new Uint8Array(TERMIOS_SIZE)) === 0;
 }
 
-/** Takes a control byte. */
-export interface ControlSink {
-  send(byte: number): void;
+/** Signals as a mask: bit n is signal n + 1. All of ours are below 32. */
+function maskOf(names: readonly NodeJS.Signals[]): number {
+  let mask = 0;
+  for (const n of names) mask |= 1 << (constants.signals[n] - 1);
+  return mask >>> 0;
 }
 
-/**
- * From now on the signals of this process go to the command. What a terminal sends to its foreground process group goes to that of
- * the sandbox: the sandbox is in a session of its own and does not hear it.
- */
-export function forwardSignals(sink: ControlSink): void {
-  const terminal = isTerminal(0);
-  for (const name of forwarded) {
-    const number = constants.signals[name];
-    const byte = terminal && fromTerminal.includes(name) ? number | GROUP : number;
-    process.on(name, () => sink.send(byte));
-  }
+/** Which signals go to the command. */
+export interface ForwardedSignals {
+  /** Bit n is signal n + 1. */
+  readonly mask: number;
+  /**
+   * Those that go to the sandbox's foreground process group, as a terminal's do: the sandbox is in a session of its own and does not hear them.
+   */
+  readonly group: number;
+}
+
+/** From now on the signals of this process are bytes on the control pipe. */
+export function forwardSignals(control: number): ForwardedSignals {
+  const signals = { mask: maskOf(forwarded), group: isTerminal(0) ? maskOf(fromTerminal) : 0 };
+  const r = host.forwardSignals(control, signals.mask, signals.group);
+  if (r < 0) throw new Error("forwarding signals failed");
+  return signals;
 }

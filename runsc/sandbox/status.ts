@@ -1,8 +1,9 @@
-import { read } from "node:fs";
+import * as host from "../../pkg/hostsyscall/index.ts";
 import type { StatusMessage } from "../boot/index.ts";
 
 /** More than this without a line's end is no message. */
 const MAX_LINE = 64 * 1024;
+const EINTR = 4;
 
 /** One message, or null when the text is none (the sandbox process is not trusted to speak well). */
 export function parseStatus(line: string): StatusMessage | null {
@@ -32,30 +33,33 @@ export function parseStatus(line: string): StatusMessage | null {
   }
 }
 
-/** Waits for bytes without stopping signal handlers; 0 at the end of the pipe. */
-function readSome(fd: number, buf: Uint8Array): Promise<number> {
-  return new Promise((resolve, reject) => {
-    read(fd, buf, 0, buf.length, null, (error, n) => {
-      if (error !== null && error !== undefined) reject(error);
-      else resolve(n);
-    });
-  });
-}
-
 /** The messages from the read end of the status pipe, until every writer is gone. */
-export async function* readStatus(fd: number): AsyncGenerator<StatusMessage> {
-  const buf = new Uint8Array(4096);
-  const decoder = new TextDecoder();
-  let text = "";
-  for (;;) {
-    const n = await readSome(fd, buf);
-    if (n === 0) return;
-    text += decoder.decode(buf.subarray(0, n), { stream: true });
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
-      const m = parseStatus(text.slice(0, end));
-      text = text.slice(end + 1);
-      if (m !== null) yield m;
+export class StatusReader {
+  readonly fd: number;
+  readonly buffer: Uint8Array = new Uint8Array(4096);
+  readonly decoder: TextDecoder = new TextDecoder();
+  /** What was read and not yet looked at. */
+  text = "";
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** Waits for the next message; null at the end. */
+  next(): StatusMessage | null {
+    for (;;) {
+      const end = this.text.indexOf("\n");
+      if (end < 0) {
+        if (this.text.length > MAX_LINE) this.text = "";
+        const n = host.read(this.fd, this.buffer);
+        if (n === -EINTR) continue;
+        if (n <= 0) return null;
+        this.text += this.decoder.decode(this.buffer.subarray(0, n), { stream: true });
+        continue;
+      }
+      const m = parseStatus(this.text.slice(0, end));
+      this.text = this.text.slice(end + 1);
+      if (m !== null) return m;
     }
-    if (text.length > MAX_LINE) text = "";
   }
 }

@@ -262,6 +262,15 @@ describe("signals", () => {
     expect(await p.exited).toBe(code);
   });
 
+  test("one that comes while the sandbox starts reaches the command", async () => {
+    for (const delay of [10, 15, 20, 25, 30, 40]) {
+      const p = Bun.spawn([runsc, "do", "/bin/sleep", "30"], { stdout: "ignore", stderr: "inherit" });
+      await Bun.sleep(delay);
+      p.kill("SIGTERM");
+      expect(await p.exited).toBe(143);
+    }
+  });
+
   test("a handler of the command runs", async () => {
     const script = "trap 'echo caught; exit 3' TERM; echo up; while :; do sleep 0.05; done";
     const p = Bun.spawn([runsc, "do", "/bin/sh", "-c", script], { stdout: "pipe", stderr: "inherit" });
@@ -325,6 +334,42 @@ describe("standard streams", () => {
     await p.stdin.end();
     expect(await new Response(p.stdout).text()).toBe("line 0\nline 1\nline 2\nline 3\nline 4\n");
     expect(await p.exited).toBe(0);
+  });
+});
+
+describe("while the command runs", () => {
+  const start = async (): Promise<[Bun.Subprocess<"ignore", "pipe", "pipe">, sandboxPid: number]> => {
+    const p = Bun.spawn([runsc, "do", "/bin/sh", "-c", "echo up; exec sleep 30"], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    await p.stdout.getReader().read();
+    const child = readFileSync(`/proc/${p.pid}/task/${p.pid}/children`, "latin1").trim();
+    return [p, Number(child)];
+  };
+
+  test("what waits is small", async () => {
+    const [p] = await start();
+    // It says "up" when it runs; becoming small takes the launcher a moment.
+    let pss = 0;
+    for (let i = 0; i < 100; i++) {
+      pss = Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${p.pid}/smaps_rollup`, "latin1"))?.[1]);
+      if (pss < 256) break;
+      await Bun.sleep(20);
+    }
+    expect(pss).toBeLessThan(256);
+    p.kill("SIGKILL");
+    await p.exited;
+  });
+
+  test("the death of the sandbox process is reported", async () => {
+    const [p, child] = await start();
+    process.kill(child, "SIGKILL");
+    expect(await new Response(p.stderr).text()).toMatch(
+      /^runsc: the sandbox process was killed by signal 9 unexpectedly/,
+    );
+    expect(await p.exited).toBe(128);
   });
 });
 

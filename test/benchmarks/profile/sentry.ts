@@ -12,7 +12,7 @@ const out = process.env["PROFILE_OUT"] ?? "";
 const interval = Number(process.env["PROFILE_INTERVAL"]);
 const loader = new Loader(decodeSpec(readFileSync(FD.spec, "utf8")));
 loader.prepare();
-loader.start();
+loader.start([]);
 let status = 0;
 if (out === "") {
   status = loader.run();

@@ -1,4 +1,5 @@
 import { ptr } from "bun:ffi";
+import { ELF_HEADER_SIZE, putELFHeader } from "../../../../native/elf.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
@@ -217,8 +218,8 @@ export class StubImage {
       view.setUint32(off, v % 4294967296, true);
       view.setUint32(off + 4, Math.floor(v / 4294967296), true);
     };
-    // The blob follows the ELF header and one program header; the initial program must follow the blob (the entry code finds it there).
-    const blob = 0x80;
+    // The blob follows the headers; the initial program must follow the blob (the entry code finds it there).
+    const blob = ELF_HEADER_SIZE;
     host.copyFromHost(image, blob, at(0), blobSize);
     const entry = STUB_BASE + blob;
     this.commandIP = entry + at(2);
@@ -282,23 +283,7 @@ export class StubImage {
       encodeOp(words, (secondAt + i * OP_SIZE) / 4, op);
     });
     this.secondProgram = STUB_BASE + secondAt;
-    // ELF header: ET_EXEC, EM_X86_64, one PT_LOAD of the page, read and execute.
-    image.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]);
-    view.setUint16(16, 2, true);
-    view.setUint16(18, 62, true);
-    view.setUint32(20, 1, true);
-    u64(24, entry);
-    u64(32, 64);
-    view.setUint16(52, 64, true);
-    view.setUint16(54, 56, true);
-    view.setUint16(56, 1, true);
-    view.setUint32(64, 1, true);
-    view.setUint32(68, 5, true);
-    u64(64 + 16, STUB_BASE);
-    u64(64 + 24, STUB_BASE);
-    u64(64 + 32, 0x1000);
-    u64(64 + 40, 0x1000);
-    u64(64 + 48, 0x1000);
+    putELFHeader(image, STUB_BASE, blob);
     this.bytes = image;
   }
 }

@@ -98,6 +98,8 @@ export interface MMapOpts {
   /** MAP_LOCKED or mlockall(MCL_FUTURE). */
   locked: boolean;
   noReserve: boolean;
+  /** The file is going to be read at once. */
+  reading: boolean;
   /** MAP_PRIVATE when true. */
   isPrivate: boolean;
   perms: number;
@@ -123,6 +125,7 @@ export function newMMapOpts(): MMapOpts {
     precommit: false,
     locked: false,
     noReserve: false,
+    reading: false,
     isPrivate: true,
     perms: 0,
     maxPerms: 7,

@@ -32,6 +32,8 @@ const PIECE = 2 * 1024 * 1024;
 const SMALL_PIECE = 64 * 1024;
 /** A store to shared memory copies at most this much, aligned to it. */
 const COW_PIECE = 64 * 1024;
+/** So often that is doubled for a file's pages, each time that more of a data segment is stored to. */
+const MAX_DOUBLED = 3;
 /** A private file mapping that can be written, up to this size, is copied whole at the first store: relocation goes through all of a library's data. */
 const DATA_PIECE = 128 * 1024;
 /** Mappings of the same file below the one that faulted that are mapped along: the text of a library whose data is touched first. */
@@ -68,11 +70,12 @@ export function handleUserFault(mm: MemoryManager, addr: number, access: number)
   return mapAround(mm, low, vma.end, mm.pmas.find(addr) ?? p) ? FAULT_RESOLVED : FAULT_BUSERR;
 }
 
-/** Gives a small new anonymous mapping its memory and maps it: programs make such mappings to use them, and a fault costs more. */
+/** Maps a small new mapping, anonymous ones with memory: programs make such mappings to use them, and a fault costs more. */
 export function mapNew(mm: MemoryManager, vma: VMA, addr: number): void {
-  if (mm.hostSpace === null || vma.mappable !== null || (vma.effective & AccessWrite) === 0) return;
+  const access = vma.mappable === null ? AccessWrite : AccessRead;
+  if (mm.hostSpace === null || (vma.effective & access) === 0) return;
   const { failure } = mm;
-  const p = resolve(mm, vma, addr, AccessWrite);
+  const p = resolve(mm, vma, addr, access);
   mm.failure = failure;
   if (p === null || p.mapped) return;
   if (mapPMA(mm, p, p.end - p.start <= MAX_COMMIT || isCommitted(p))) mergePMA(mm, p);
@@ -301,9 +304,10 @@ function breakCOW(mm: MemoryManager, vma: VMA, p: PMA, addr: number): PMA | null
     if (q.mapped) protectHost(mm, lo, hi, q.perms);
     return mergePMA(mm, q);
   }
-  for (let size = COW_PIECE; ; size = PAGE_SIZE) {
+  const piece = p.isPrivate ? COW_PIECE : COW_PIECE << Math.min(vma.copies++, MAX_DOUBLED);
+  for (let size = piece; ; size = PAGE_SIZE) {
     const base = addr - (addr % size);
-    const whole = !p.isPrivate && high - low <= DATA_PIECE && size === COW_PIECE;
+    const whole = !p.isPrivate && high - low <= DATA_PIECE && size === piece;
     const lo = whole ? low : Math.max(low, base);
     const hi = whole ? high : Math.min(high, base + size);
     const length = hi - lo;

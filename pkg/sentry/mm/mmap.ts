@@ -24,8 +24,9 @@ import {
 
 /** The most memory that populating commits in the host at once; the rest is committed as it is touched. */
 const MAX_PRECOMMIT = 16 * 1024 * 1024;
-/** New anonymous mappings and heaps up to these sizes are mapped before they are touched. */
+/** New anonymous mappings, files to be read and heaps up to these sizes are mapped before they are touched. */
 const MAX_MAP_NEW = 64 * 1024;
+const MAX_MAP_FILE = 512 * 1024;
 const MAX_BRK_NEW = 256 * 1024;
 /** The most that a guest unmaps itself before we make sure that it did. */
 const MAX_BY_GUEST = 128 * 1024;
@@ -74,12 +75,18 @@ export function mmap(mm: MemoryManager, opts: MMapOpts, privileged: boolean): nu
     insertVMA(mm, v);
     const merged = mergeVMA(mm, v);
     if (opts.precommit || lockMode === LOCK_EAGER) populateVMA(mm, merged, start, end);
-    else if (length <= MAX_MAP_NEW && !opts.growsDown && !opts.noReserve) mapNew(mm, merged, start);
+    else if (isForUse(merged, opts, length)) mapNew(mm, merged, start);
     return start;
   } catch (e) {
     identity?.decRef();
     throw e;
   }
+}
+
+/** Whether a new mapping is so small that it was made to be used at once. */
+function isForUse(v: VMA, opts: MMapOpts, length: number): boolean {
+  if (v.mappable !== null) return opts.reading && length <= MAX_MAP_FILE;
+  return length <= MAX_MAP_NEW && !opts.growsDown && !opts.noReserve;
 }
 
 /** Bytes of [start, end) that are mapped. */

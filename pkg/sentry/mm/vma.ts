@@ -36,6 +36,7 @@ export class VMA extends Segment<VMA> {
     "identity",
     "hint",
     "anonName",
+    "copies",
   ]);
   /** null: anonymous private memory. */
   mappable: Mappable | null = null;
@@ -65,6 +66,8 @@ export class VMA extends Segment<VMA> {
   hint = "";
   /** PR_SET_VMA_ANON_NAME, or null. */
   anonName: string | null = null;
+  /** How often a store had pieces of a file copied. */
+  copies = 0;
 
   /** Sets the protection bits. */
   setPerms(perms: number): void {

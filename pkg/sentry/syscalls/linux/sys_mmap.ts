@@ -117,6 +117,8 @@ export function mmap(t: Task, args: SyscallArguments): number {
     if (!Number.isSafeInteger(offset + length)) return -linuxerr.EOVERFLOW.errno;
     checkFile(file, prot, flags, opts);
     opts.offset = offset;
+    // Not the images of libraries: linkers ask for those with a flag that is of no other use, and put other mappings over most of it.
+    opts.reading = opts.perms === AccessRead && (flags & (linux.MAP_FIXED | linux.MAP_DENYWRITE)) === 0;
     // Some files cannot be mapped at all, which Linux finds out before it looks at this flag.
     if (opts.growsDown) {
       const probe = { ...opts };

@@ -302,29 +302,38 @@ i64 systrap_continue(i64 fd, u64 idlo, u64 idhi)
 	return systrap_sys6(16, fd, 0xc0182101, (i64)resp, 0, 0, 0);
 }
 
+struct systrap_pollfd {
+	int fd;
+	short events, revents;
+};
+
 /*
- * Waits on the epoll at most timeout_ns (negative: for ever). When the listener is ready (epoll data 0) receives one
- * notification. Returns the number of epoll events (16 at most, 12 bytes each in evs), with bit 16 set when notif is valid; or -errno.
+ * Waits for a notification or events of the epoll, at most timeout_ns (negative: for ever). Returns the number of epoll events (16 at most, 12 bytes
+ * each in evs), with bit 16 set when a notification was received; or -errno. The listener is polled beside the epoll and not by it: an epoll
+ * would lose the host's hint to wake us where the guest stops, and we would wait for whoever runs where we ran last.
  */
 i64 systrap_wait(i64 epfd, i64 listener, u64 *notif, char *evs, i64 timeout_ns)
 {
-	i64 i, n, ts[2];
+	struct systrap_pollfd p[2];
+	i64 n, ts[2];
+	p[0].fd = listener;
+	p[0].events = 1;
+	p[0].revents = 0;
+	p[1].fd = epfd;
+	p[1].events = 1;
+	p[1].revents = 0;
 	if (timeout_ns <= 0) {
-		n = systrap_sys6(232, epfd, (i64)evs, 16, timeout_ns < 0 ? -1 : 0, 0, 0);
+		n = systrap_sys6(7, (i64)p, 2, timeout_ns < 0 ? -1 : 0, 0, 0, 0);
 	} else {
 		ts[0] = timeout_ns / 1000000000;
 		ts[1] = timeout_ns % 1000000000;
-		n = systrap_sys6(441, epfd, (i64)evs, 16, (i64)ts, 0, 0);
+		n = systrap_sys6(271, (i64)p, 2, (i64)ts, 0, 8, 0);
 	}
 	if (n <= 0)
 		return n;
-	for (i = 0; i < n; i++) {
-		if (*(u32 *)(evs + i * 12 + 4) == 0) {
-			if (systrap_recv(listener, notif) == 0)
-				return n | 0x10000;
-			return n;
-		}
-	}
+	n = p[1].revents ? systrap_sys6(232, epfd, (i64)evs, 16, 0, 0, 0) : 0;
+	if (n >= 0 && p[0].revents & 1 && systrap_recv(listener, notif) == 0)
+		n |= 0x10000;
 	return n;
 }
 
@@ -379,15 +388,16 @@ static i64 systrap_set(u64 line, u32 state)
 	return state;
 }
 
-/* Ends the request of a line with a state; wakes its thread when that sleeps. */
+/* Ends the request of a line with a state; wakes its thread when that sleeps: 1 then, else 0. */
 static i64 systrap_end(u64 line, u32 state)
 {
-	if (systrap_set(line, state) == 7)
-		systrap_sys6(202, line, 1, 1, 0, 0, 0); /* FUTEX_WAKE */
-	return 0;
+	if (systrap_set(line, state) != 7)
+		return 0;
+	systrap_sys6(202, line, 1, 1, 0, 0, 0); /* FUTEX_WAKE */
+	return 1;
 }
 
-/* Answers the request of a line. */
+/* Answers the request of a line; whether its thread slept. */
 i64 systrap_answer(u64 line, i64 value)
 {
 	*(volatile i64 *)(line + 56) = value;
@@ -426,11 +436,6 @@ i64 systrap_select(u64 selector, i64 value)
 	*(volatile unsigned char *)selector = value;
 	return 0;
 }
-
-struct systrap_pollfd {
-	int fd;
-	short events, revents;
-};
 
 /*
  * Receives the next notification while a command is under way: 0 with notif valid, 1 when there was none after all, -ESRCH

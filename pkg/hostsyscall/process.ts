@@ -17,6 +17,9 @@ import {
   whole,
 } from "./raw.ts";
 
+/** struct sched_param of a policy without priorities. */
+const noPriority: Readonly<Uint8Array> = new Uint8Array(4);
+
 /** getpid(2). */
 export function getpid(): number {
   return sys3(nr.SYS_getpid, 0, 0, 0);
@@ -223,6 +226,11 @@ export function schedYield(): number {
 /** sched_setaffinity(2) with a bit mask. */
 export function schedSetaffinity(tid: number, mask: Uint8Array): number {
   return sys3(nr.SYS_sched_setaffinity, tid, mask.length, whole(mask));
+}
+
+/** sched_setscheduler(2) with a policy that has no priorities. */
+export function schedSetscheduler(tid: number, policy: number): number {
+  return sys3(nr.SYS_sched_setscheduler, tid, policy, whole(noPriority));
 }
 
 /** sched_getaffinity(2): bytes of the mask put into out. */

@@ -1,4 +1,5 @@
 import { ENOENT, ENOSYS, EPERM } from "../../../pkg/abi/linux/errno.ts";
+import { SCHED_BATCH, SCHED_NORMAL } from "../../../pkg/abi/linux/sched.ts";
 import * as nr from "../../../pkg/abi/linux/syscalls.ts";
 import type { Condition, Rule } from "./program.ts";
 
@@ -116,6 +117,13 @@ const runtimeRules: readonly Rule[] = [
     name: "prctl",
     reason: "names of threads and of memory",
     when: anyOf(0, [PR_SET_NAME, PR_SET_VMA]),
+    otherwise: EPERM,
+  },
+  {
+    nr: nr.SYS_sched_setscheduler,
+    name: "sched_setscheduler",
+    reason: "guest threads whose lines are polled do not preempt each other",
+    when: anyOf(1, [SCHED_NORMAL, SCHED_BATCH]),
     otherwise: EPERM,
   },
   { nr: nr.SYS_sched_setaffinity, name: "sched_setaffinity", reason: "affinity of guest threads" },

@@ -25,6 +25,7 @@ import {
   REG_RIP,
   REG_RSI,
 } from "../platform.ts";
+import { setAffinity } from "./affinity.ts";
 import { learnFPState, storeFPState } from "./fp_state.ts";
 import { SystrapRegisters } from "./registers.ts";
 import {
@@ -148,6 +149,10 @@ export class SystrapContext implements Context {
       "pendingReturn",
       "reported",
       "pinned",
+      "home",
+      "cpu",
+      "stoppedAt",
+      "ranAt",
       "interruptedAt",
       "retriedIP",
       "clockNs",
@@ -199,6 +204,11 @@ export class SystrapContext implements Context {
   hot = false;
   /** Its host thread has an affinity of its own. */
   pinned = false;
+  /** CPU of its own, and the CPU on which it was woken while it runs; -1: none. When it stopped and when it ran on, in events (see Placement). */
+  home = -1;
+  cpu = -1;
+  stoppedAt = 0;
+  ranAt = 0;
   /** When it was told to report, performance.now(); 0: it was not, or did. */
   interruptedAt = 0;
   /** Where it faulted last in what may have been patched before; 0: nowhere. */
@@ -293,18 +303,22 @@ export class SystrapContext implements Context {
     const { platform } = this.subprocess;
     if (this.state === RUNNING) platform.running--;
     this.state = STOPPED;
+    platform.placement.stops(this);
     // Whatever it was told, it stands.
     if (this.interruptedAt !== 0) platform.reportCame(this);
   }
 
   /** From stopped to running. */
   run(): void {
-    const { platform } = this.subprocess;
-    if (this.state !== RUNNING) platform.running++;
-    this.state = RUNNING;
     this.clockKnown = false;
-    const { poller } = platform;
+    // One that only faulted in what is the stub's own affair never stopped.
+    if (this.state === RUNNING) return;
+    this.state = RUNNING;
+    const { platform } = this.subprocess;
+    platform.running++;
+    const { poller, placement } = platform;
     if (poller?.on) poller.runs(this);
+    else placement.runs(this);
   }
 
   /** Answers a request of the line. */
@@ -329,7 +343,7 @@ export class SystrapContext implements Context {
       this.finishing = true;
       this.pendingReturn = ret;
     } else {
-      platform.native.systrap_answer(this.lineAddress(), ret);
+      if (platform.native.systrap_answer(this.lineAddress(), ret) === 1) platform.poller?.wokeOther();
     }
   }
 
@@ -643,10 +657,10 @@ export class SystrapContext implements Context {
   }
 
   setAffinity(mask: Uint32Array | null): void {
-    if (this.state === DEAD || (mask === null && !this.pinned)) return;
+    if (this.state === DEAD || (mask === null && !this.pinned && this.home < 0)) return;
     this.pinned = mask !== null;
-    const bits = mask ?? this.subprocess.platform.allCPUs;
-    host.schedSetaffinity(this.hostTID, new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength));
+    this.home = -1;
+    setAffinity(this.hostTID, mask ?? this.subprocess.platform.allCPUs);
   }
 
   fpStateSize(): number {
@@ -682,6 +696,7 @@ export class SystrapContext implements Context {
         break;
       case RUNNING:
         this.subprocess.platform.running--;
+        this.subprocess.platform.placement.leave(this);
         this.state = PARKING;
         this.signalHost();
         break;
@@ -709,6 +724,7 @@ export class SystrapContext implements Context {
   died(): void {
     if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
     if (this.state === RUNNING) this.subprocess.platform.running--;
+    this.subprocess.platform.placement.leave(this);
     const told = this.state === RUNNING || this.state === STOPPED;
     this.state = DEAD;
     this.event = EventDied;

@@ -43,6 +43,13 @@ class World {
   running = 1;
   readonly deferred: unknown[] = [];
   readonly work = null;
+  /** Whether a thread computes. */
+  computes = false;
+  readonly placement = {
+    events: 0,
+    isComputing: (): boolean => this.computes,
+    computing: (): unknown => (this.computes ? this : null),
+  };
   readonly allCPUs: Uint32Array = new Uint32Array(32).fill(0xffffffff);
   /** What systrap_spin answers, in turn; then that nothing came. */
   readonly coming: number[] = [];

@@ -1,14 +1,25 @@
 import { ptr } from "bun:ffi";
+import { SCHED_BATCH, SCHED_NORMAL } from "../../../abi/linux/sched.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
+import { onlyCPU, setAffinity } from "./affinity.ts";
 import type { SystrapContext } from "./context.ts";
 import { CPU_WORDS, SLOT_SELECTOR } from "./stub.ts";
 import type { SystrapPlatform } from "./systrap.ts";
 
 /** Threads whose request lines are polled at a time. */
 const HOT_MAX = 16;
-/** Rounds (a pause each) that a guest waits for an answer before it sleeps, and that a request waits to be taken: about the cost of waking a core. */
-const GUEST_ROUNDS = 1000;
+/**
+ * How long (us) a guest waits for an answer on its core before it sleeps: longer than our code takes while it is young, as waking a core is the dearest way to
+ * go on. Who waits in vain is told to sleep. In rounds of a pause each it is between these bounds.
+ */
+const GUEST_WAIT_US = 250;
+const GUEST_ROUNDS_MIN = 4000;
+const GUEST_ROUNDS_MAX = 40_000;
+/** Rounds of polling that are timed to know how long they take. */
+const TIMED_ROUNDS = 1000;
+/** Rounds without a request after which those who wait for something that has not happened are told to sleep. */
+const CALM_ROUNDS = 1000;
 /** Rounds of polling without a request after which the sentry sleeps. */
 const SPIN_ROUNDS = 2000;
 /** The same at the beginning of a spell, when the guest's core has to wake up. */
@@ -29,8 +40,10 @@ const SPIN_CHUNK = 40;
 const SPIN_SERVED = 64;
 /** A spell that served fewer requests than this was not worth it ... */
 const SPIN_WORTH = 16;
-/** ... or fewer than this for each event of another kind (a fault, a call that needs registers, a descriptor) ... */
-const OTHERS_WEIGHT = 3;
+/** ... or fewer than this for each event of another kind: a fault, a call that needs registers, a command, a thread that slept while it waited. Each is another core to wake or to interrupt ... */
+const OTHERS_WEIGHT = 12;
+/** Requests after which half of what a spell has seen is forgotten: what it is worth changes with what guests do. */
+const SERVED_REMEMBERED = 2048;
 /** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
 const PENALTY_MIN = 8;
 const PENALTY_MAX = 4096;
@@ -40,10 +53,6 @@ const PENALTY_PUSHED = 1024;
 const UNDISTURBED = 24;
 /** Result of systrap_spin: others want our core. */
 const PREEMPTED = -2;
-
-function bytesOf(mask: Uint32Array): Uint8Array {
-  return new Uint8Array(mask.buffer, mask.byteOffset, mask.byteLength);
-}
 
 /**
  * Polls the request lines of threads that call often, while a core is to spare for it: a call then needs no switch between the thread and the
@@ -106,7 +115,7 @@ export class LinePoller {
   tired = false;
   /** This spell ended because others took our core. */
   pushed = false;
-  /** Requests served in this spell, and events of other kinds. */
+  /** Requests served in this spell, and events of other kinds, of late. */
   served = 0;
   others = 0;
   /** Rounds that may be spent while it is crowded. */
@@ -133,7 +142,7 @@ export class LinePoller {
     this.platform = platform;
     this.cores = cores;
     this.status = status;
-    Atomics.store(status, 1, GUEST_ROUNDS);
+    Atomics.store(status, 1, GUEST_ROUNDS_MIN);
   }
 
   /** A thread made a notified call and is about to be answered: perhaps its next ones should come by its line. */
@@ -150,6 +159,7 @@ export class LinePoller {
     this.pushed = false;
     this.credit = CREDIT_MAX;
     this.takeCore();
+    if (this.spells === 1) this.timeRounds();
     // Before the call is answered: the next one may come before we get to poll.
     Atomics.store(this.status, 0, 1);
     if (!ctx.hot) this.heat(ctx);
@@ -171,7 +181,8 @@ export class LinePoller {
     const now = performance.now();
     const took = now - this.crowdedSince;
     this.crowdedSince = now;
-    return took < FREQUENT_MS;
+    // One that computes would lose our core and share that of those that call.
+    return took < FREQUENT_MS && !this.platform.placement.isComputing();
   }
 
   /**
@@ -180,21 +191,37 @@ export class LinePoller {
    */
   takeCore(): void {
     const cpu = this.platform.native.systrap_cpu();
-    this.ourCPU.fill(0);
-    this.otherCPUs.set(this.platform.allCPUs);
-    const bit = 1 << (cpu & 31);
-    this.ourCPU[cpu >>> 5] = bit;
-    this.otherCPUs[cpu >>> 5] = (this.otherCPUs[cpu >>> 5] ?? 0) & ~bit;
-    host.schedSetaffinity(0, bytesOf(this.ourCPU));
+    onlyCPU(this.ourCPU, cpu);
+    this.otherCPUs.forEach((_, i, others) => {
+      others[i] = (this.platform.allCPUs[i] ?? 0) & ~(this.ourCPU[i] ?? 0);
+    });
+    setAffinity(0, this.ourCPU);
   }
 
   /** A thread goes on while lines are polled. */
   runs(ctx: SystrapContext): void {
+    ctx.ranAt = this.platform.placement.events;
     if (!ctx.hot) this.heat(ctx);
     if (this.waiting.length > 0 && this.platform.running >= this.cores - 1) this.calm();
   }
 
-  /** Puts a thread that is about to run among those whose lines are polled. */
+  /** Says how many rounds guests are to wait. */
+  timeRounds(): void {
+    const before = performance.now();
+    this.platform.native.systrap_spin(this.linesPtr, 0, TIMED_ROUNDS, this.requestPtr);
+    const rounds = (GUEST_WAIT_US * TIMED_ROUNDS) / (1000 * (performance.now() - before));
+    Atomics.store(this.status, 1, Math.min(Math.max(rounds, GUEST_ROUNDS_MIN), GUEST_ROUNDS_MAX));
+  }
+
+  /** A thread on another core was woken or interrupted, which line or not takes longer than a notified call. */
+  wokeOther(): void {
+    this.others++;
+  }
+
+  /**
+   * Puts a thread that is about to run among those whose lines are polled. Such threads share the cores that are not ours and do not preempt each other: one that
+   * is woken goes on when the one before it waits.
+   */
   heat(ctx: SystrapContext): void {
     const { hot } = this;
     if (hot.length >= HOT_MAX) {
@@ -204,7 +231,9 @@ export class LinePoller {
     hot.push(ctx);
     ctx.hot = true;
     this.platform.native.systrap_select(ctx.slotHost + SLOT_SELECTOR, 1);
-    if (!ctx.pinned) host.schedSetaffinity(ctx.hostTID, bytesOf(this.otherCPUs));
+    host.schedSetscheduler(ctx.hostTID, SCHED_BATCH);
+    ctx.home = -1;
+    if (!ctx.pinned) setAffinity(ctx.hostTID, this.otherCPUs);
   }
 
   /** The opposite, as far as the thread is concerned. */
@@ -212,7 +241,8 @@ export class LinePoller {
     ctx.hot = false;
     if (ctx.isDead()) return;
     this.platform.native.systrap_select(ctx.slotHost + SLOT_SELECTOR, 0);
-    if (!ctx.pinned) host.schedSetaffinity(ctx.hostTID, bytesOf(this.platform.allCPUs));
+    host.schedSetscheduler(ctx.hostTID, SCHED_NORMAL);
+    if (!ctx.pinned) setAffinity(ctx.hostTID, this.platform.allCPUs);
   }
 
   /** A thread's request was taken and is not answered yet. */
@@ -251,19 +281,35 @@ export class LinePoller {
     const { platform } = this;
     const { native } = platform;
     let handled = 0;
+    let idle = 0;
     let left = busy ? 1 : this.served > 0 ? SPIN_ROUNDS : SPIN_ROUNDS_FIRST;
     this.tired = false;
+    if (this.served >= SERVED_REMEMBERED) {
+      this.served >>= 1;
+      this.others >>= 1;
+    }
     for (;;) {
       const n = this.collect();
       // With nobody running no request can come before we wake somebody: the spell goes on after that.
       if (n === 0) break;
+      if (this.others > SPIN_WORTH && !this.isWorthIt()) {
+        this.tired = true;
+        this.mixed++;
+        break;
+      }
       const isCrowded = platform.running >= this.cores;
+      if (isCrowded && platform.placement.computing(this.running, n) !== null) {
+        this.crowded++;
+        this.tired = true;
+        break;
+      }
       if (isCrowded) left = Math.min(left, this.credit);
       if (handled >= SPIN_SERVED || platform.deferred.length > 0) break;
       const i = native.systrap_spin(this.linesPtr, n, Math.min(left, SPIN_CHUNK), this.requestPtr);
       const ctx = i < 0 ? undefined : this.running[i];
       if (ctx !== undefined) {
         handled++;
+        idle = 0;
         this.served++;
         if (this.credit < CREDIT_MAX) this.credit += CREDIT_ROUNDS;
         this.lineCalls++;
@@ -281,17 +327,14 @@ export class LinePoller {
       }
       const rounds = Math.min(left, SPIN_CHUNK);
       left -= rounds;
+      idle += rounds;
+      if (idle >= CALM_ROUNDS) this.calm();
       if (isCrowded) this.credit -= rounds;
       // Other threads, faults and descriptors do not wait for us to get tired.
       const others = platform.pollHost(0);
       handled += others;
       if (others > 0) {
         this.others += others;
-        // Each of these wakes a thread on another core, which is dearer than on ours.
-        if (this.others > SPIN_WORTH && !this.isWorthIt()) {
-          this.tired = true;
-          this.mixed++;
-        }
         break;
       }
       if (left <= 0) {
@@ -316,7 +359,7 @@ export class LinePoller {
     for (const c of this.hot) this.cool(c);
     this.hot.length = 0;
     this.calm();
-    host.schedSetaffinity(0, bytesOf(this.platform.allCPUs));
+    setAffinity(0, this.platform.allCPUs);
     if (this.pushed) this.penalty = Math.max(this.penalty, Math.min(this.penalty * 2, PENALTY_PUSHED));
     else this.penalty = this.isWorthIt() ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
     this.skip = this.penalty;

@@ -231,7 +231,7 @@ describe("systrap", () => {
     }
     runUntil(() => first.every((g) => g.done));
     for (const g of first) g.ctx.release();
-    for (let i = 0; i < 20; i++) platform.poll(0);
+    for (let i = 0; i < 20; i++) platform.poll(1_000_000);
     const again = new Guest(as);
     expect(tids.has(again.ctx.hostTID)).toBe(true);
     again.onEvent = (c) => c.finishSyscall(0, false);

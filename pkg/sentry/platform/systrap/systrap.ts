@@ -4,14 +4,15 @@ import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File, FileCloseListener } from "../../memmap/index.ts";
 import type { AddressSpace, ContextOwner, FDListener, Platform, Vdso, WorkSource } from "../platform.ts";
+import { ownAffinity } from "./affinity.ts";
 import type { SystrapContext } from "./context.ts";
 import type { SystrapNative } from "./native.ts";
+import { Placement } from "./placement.ts";
 import { LinePoller } from "./poller.ts";
 import {
   COMMAND_BASE,
   COMMAND_SIZE,
   COOKIE,
-  CPU_WORDS,
   encodeOp,
   MAX_SLOTS,
   MAX_STUBS,
@@ -33,7 +34,6 @@ import { Subprocess } from "./subprocess.ts";
 import { vdsoAddress, vdsoChecksum } from "./vdso.ts";
 
 const SYS_munmap = 11;
-const EPOLLIN = 1;
 const EPOLL_CLOEXEC = 0x80000;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -50,6 +50,8 @@ const CLOEXEC = 1;
 /** Stubs kept for the next process. */
 const POOL_MAX = 16;
 const NOTIF_WORDS = 20;
+/** Set in the result of systrap_wait when it received a notification. */
+const NOTIFIED = 0x10000;
 // The stub memfd: a region for every stub, the slots, the status word.
 const SLOTS_OFFSET = MAX_STUBS * REGION_SIZE;
 const STATUS_OFFSET = SLOTS_OFFSET + MAX_SLOTS * SLOT_SIZE;
@@ -130,6 +132,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       "allCPUs",
       "notifiedCalls",
       "poller",
+      "placement",
       "work",
       "sync",
       "deferred",
@@ -179,10 +182,11 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   /** Guest threads that run. */
   running = 0;
   /** Mask of the CPUs we were started on. */
-  readonly allCPUs: Uint32Array = new Uint32Array(CPU_WORDS);
+  readonly allCPUs: Uint32Array = ownAffinity();
   notifiedCalls = 0;
   /** Null: sites are not patched and lines not polled. */
   readonly poller: LinePoller | null;
+  readonly placement: Placement;
   work: WorkSource | null = null;
   /** Wake-ups of guests are told to stay on our core. */
   sync = true;
@@ -210,9 +214,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     this.memoryFileID = memoryFile.fileID;
     this.image = new StubImage(native, STATUS_OFFSET, COMMAND_SIZE);
     this.epfd = this.must("epoll_create1", host.epollCreate(EPOLL_CLOEXEC));
-    const cpus = new Uint8Array(this.allCPUs.buffer);
-    if (host.schedGetaffinity(0, cpus) < 0) cpus.fill(0xff);
     const status = this.createShared();
+    this.placement = new Placement(this);
     this.poller = options.accelerate && options.cores > 1 ? new LinePoller(this, options.cores, status) : null;
     this.start(memoryFile);
   }
@@ -277,7 +280,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     this.must("taking the seccomp listener of the first stub", this.listener);
     // Linux before 6.6 has no such flag and wakes without the hint.
     host.ioctl(this.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-    this.must("epoll_ctl", host.epollCtl(this.epfd, EPOLL_CTL_ADD, this.listener, EPOLLIN, 0, 0));
     source.attach(pid);
     if (!this.awaitReport(source, pid)) throw new Error("systrap: the first stub died at start");
     this.donate(source, this.stubMemFD, STUB_MEMFD);
@@ -435,6 +437,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
 
   /** Answers the report of a stub's command thread, for which we then wait: it runs on our core. */
   sendCommand(idLow: number, idHigh: number, value: number): void {
+    if (this.poller?.on) this.poller.wokeOther();
     this.setSync(true);
     this.native.systrap_send(this.listener, idLow, idHigh, value);
   }
@@ -515,9 +518,10 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     const r = this.native.systrap_wait(this.epfd, this.listener, this.notifPtr, this.eventsPtr, timeout);
     if (r <= 0) return 0;
     const n = r & 0xffff;
-    if (n > 1 || r < 0x10000) this.hostEvents(n);
-    if (r >= 0x10000) this.dispatch(this.notif);
-    return n;
+    if (n > 0) this.hostEvents(n);
+    if (r < NOTIFIED) return n;
+    this.dispatch(this.notif);
+    return n + 1;
   }
 
   /** A thread was told to report. */

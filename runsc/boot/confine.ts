@@ -1,5 +1,5 @@
 import * as host from "../../pkg/hostsyscall/index.ts";
-import { Filter, type FilterOptions, sentryRules } from "./filter/index.ts";
+import { installFilter } from "./filter/index.ts";
 import { CONFINED, FD } from "./spec.ts";
 import { send } from "./status.ts";
 
@@ -55,13 +55,8 @@ export function waitForRoot(): readonly number[] {
   return signals;
 }
 
-/** The filter that confine() installs. Making it takes a while: do so where the process would wait. */
-export function makeFilter(options: FilterOptions): Filter {
-  return new Filter(sentryRules(options));
-}
-
 /** Confines every thread of this process for good. Guest code may exist after it returns. */
-export function confine(filter: Filter): void {
+export function confine(): void {
   if (host.prctl(PR_GET_NO_NEW_PRIVS) !== 1) throw new Error("boot: privileges could be gained");
-  filter.install();
+  installFilter();
 }

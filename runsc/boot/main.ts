@@ -1,5 +1,5 @@
 import * as host from "../../pkg/hostsyscall/index.ts";
-import { confine, dropInheritance, makeFilter, sayLoaded, waitForRoot } from "./confine.ts";
+import { confine, dropInheritance, sayLoaded, waitForRoot } from "./confine.ts";
 import { Loader, StartError } from "./loader.ts";
 import { decodeSpec, FD } from "./spec.ts";
 import { send } from "./status.ts";
@@ -47,12 +47,11 @@ export function bootMain(): never {
     loader = new Loader(spec);
     sayLoaded();
     // While the parent takes the root away: what needs neither it nor anything of the container.
-    const filter = makeFilter({ hostWrites: false });
     loader.prepare();
     // From here on there is no file system any more ...
     const signals = waitForRoot();
     // ... nor any host call that is not on the list.
-    confine(filter);
+    confine();
     loader.start(signals);
     send({ state: "started" });
     // From here on the thresholds are those of our environment.

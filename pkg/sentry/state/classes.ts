@@ -264,6 +264,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplProcTaskText.TaskFile,
   fsimplSockfsSockfs.SockFS,
   fsimplSockfsSockfs.SocketInode,
+  fsimplSysSys.SysRoot,
   fsimplSysSys.SysFilesystem,
   fsimplSysSys.SysType,
   fsimplTimerfdTimerfd.TimerFileDescription,

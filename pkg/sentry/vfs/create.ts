@@ -1,6 +1,6 @@
 import { CAP_FOWNER, CAP_FSETID, CAP_MKNOD } from "../../abi/linux/capability.ts";
 import { IN_ATTRIB, IN_CREATE, IN_DELETE } from "../../abi/linux/inotify.ts";
-import * as linuxmode from "../../abi/linux/stat.ts";
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISVTX, S_IXGRP } from "../../abi/linux/stat.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import { Dentry } from "./dentry.ts";
@@ -11,8 +11,6 @@ import { LAST_DOT, LAST_DOTDOT, LAST_NORM, LAST_ROOT, type Walker } from "./path
 import { MAY_EXEC, MAY_WRITE } from "./permissions.ts";
 import type { VirtualFilesystem } from "./vfs.ts";
 import { VirtualDentry } from "./virtual_dentry.ts";
-
-const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_ISGID, S_ISVTX, S_IXGRP } = linuxmode;
 
 /** The group of a new file: the directory's when that has S_ISGID, else the caller's. */
 export function newInodeGID(dir: Inode, creds: Credentials): number {
@@ -113,7 +111,7 @@ export function mknodAt(
     if (isDevice && !(type === S_IFCHR && rdev === 0) && !creds.capable(CAP_MKNOD)) throw linuxerr.EPERM;
     const full = newFileMode(dir.inode, mode, creds);
     const inode =
-      type === linuxmode.S_IFREG
+      type === S_IFREG
         ? dir.inode.create(dir, w.last, full, creds)
         : dir.inode.mknod(dir, w.last, full, isDevice ? rdev : 0, creds);
     const d = addDentry(w, inode);

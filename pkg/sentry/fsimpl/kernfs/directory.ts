@@ -91,12 +91,26 @@ export class KernfsDirectoryFileDescription extends DirectoryFileDescription {
   }
 }
 
-/** A directory with a fixed set of entries, filled while the filesystem is built. */
+/** A directory with a fixed set of entries. */
 export class StaticDirectory extends KernfsDirectory {
-  static override readonly stateType: StateType = stateType("kernfs.StaticDirectory", ["entries", "subdirs"]);
+  static override readonly stateType: StateType = stateType("kernfs.StaticDirectory", ["entries", "subdirs", "filled"]);
   /** In order of listing. */
   entries: Map<string, Inode> = new Map();
   subdirs = 0;
+  /** fill() was called. */
+  filled = false;
+
+  /** Adds entries at the first look into the directory: where many sandboxes never look, they cost nothing. */
+  fill(): void {}
+
+  /** The entries, all of them. */
+  contents(): Map<string, Inode> {
+    if (!this.filled) {
+      this.filled = true;
+      this.fill();
+    }
+    return this.entries;
+  }
 
   /** Adds an entry and keeps its inode. Returns the inode. */
   add<T extends Inode>(name: string, inode: T): T {
@@ -119,20 +133,21 @@ export class StaticDirectory extends KernfsDirectory {
   }
 
   override linkCount(): number {
+    this.contents();
     return 2 + this.subdirs;
   }
 
   override isEmptyDirectory(): boolean {
-    return this.entries.size === 0;
+    return this.contents().size === 0;
   }
 
   override lookup(_dir: Dentry, name: string): Inode | null {
-    return this.entries.get(name) ?? null;
+    return this.contents().get(name) ?? null;
   }
 
   override readDir(offset: number, cb: DirentCallback): number {
     let at = DIR_FIRST_OFFSET;
-    for (const [name, inode] of this.entries) {
+    for (const [name, inode] of this.contents()) {
       if (at >= offset && !cb.handle(name, direntType(inode.mode()), inode.ino, at + 1)) return at;
       at++;
     }

@@ -29,6 +29,10 @@ export class RootDirectory extends StaticDirectory {
   constructor(fs: ProcFilesystem) {
     super(fs, 0o555, 1);
     fs.lastIno = 1;
+  }
+
+  override fill(): void {
+    const fs = this.proc();
     this.add("self", new SelfSymlink(fs, false));
     this.add("thread-self", new SelfSymlink(fs, true));
     for (const name of Object.keys(SYSTEM_FILES)) this.add(name, new SystemFile(fs, name));
@@ -68,9 +72,10 @@ export class RootDirectory extends StaticDirectory {
   override readDir(offset: number, cb: DirentCallback): number {
     let at = offset;
     if (at < PID_OFFSET) {
-      const end = 2 + this.entries.size;
+      const entries = this.contents();
+      const end = 2 + entries.size;
       let i = 2;
-      for (const [name, inode] of this.entries) {
+      for (const [name, inode] of entries) {
         if (i >= at && !cb.handle(name, direntType(inode.mode()), inode.ino, i + 1 === end ? PID_OFFSET : i + 1)) {
           return i;
         }

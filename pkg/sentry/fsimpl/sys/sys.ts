@@ -12,20 +12,35 @@ export interface SysInfo {
   readonly totalMemory: number;
 }
 
+/** The root of sysfs. */
+export class SysRoot extends StaticDirectory {
+  static override readonly stateType = stateType("sys.SysRoot", []);
+
+  override fill(): void {
+    (this.fs as SysFilesystem).build(this);
+  }
+}
+
 /** An instance of sysfs: a fixed tree, read-only. */
 export class SysFilesystem extends KernfsFilesystem {
-  static override readonly stateType = stateType("sys.SysFilesystem", []);
+  static override readonly stateType = stateType("sys.SysFilesystem", ["info"]);
   override readonly type = "sysfs";
   override readonly magic = SYSFS_MAGIC;
 
+  readonly info: SysInfo;
+
   constructor(vfs: VirtualFilesystem, info: SysInfo) {
     super(vfs);
-    const root = new StaticDirectory(this, 0o555);
-    this.setRoot(root);
+    this.info = info;
+    this.setRoot(new SysRoot(this, 0o555));
+  }
+
+  /** Makes the tree. */
+  build(root: StaticDirectory): void {
     this.buildEmpty(root);
     this.buildTerminals(root);
-    this.buildCPUs(root, info.cpuCount);
-    this.buildNode(root, info);
+    this.buildCPUs(root, this.info.cpuCount);
+    this.buildNode(root, this.info);
     this.buildKernel(root);
   }
 

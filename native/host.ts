@@ -1,4 +1,5 @@
 /** The project's own native module: system calls, safe copies, process creation, watchdog. Placed or compiled when first imported. */
+import direntsSource from "./dirents.c" with { type: "text" };
 import hostSource from "./host.c" with { type: "text" };
 import { loadNative, type NativeModule, type NativeSymbol } from "./index.ts";
 import ioPoolSource from "./io_pool.c" with { type: "text" };
@@ -15,6 +16,7 @@ export const hostModule = {
     hostSource,
     safecopySource,
     stringsSource,
+    direntsSource,
     spawnSource,
     threadSource,
     watchdogSource,
@@ -35,6 +37,10 @@ export const hostModule = {
     safe_op32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
     string_find: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
     signals_forward: { args: ["i32", "i64_fast", "i64_fast"], returns: "i64_fast" },
+    dirents_take: {
+      args: ["ptr", "i64_fast", "i64_fast", "ptr", "i64_fast", "i64_fast", "i64_fast", "ptr", "i64_fast", "ptr"],
+      returns: "void",
+    },
     spawn_start: { args: ["ptr"], returns: "i64_fast" },
     spawn_go: { args: ["ptr"], returns: "i64_fast" },
     spawn_wait: { args: ["ptr"], returns: "i64_fast" },

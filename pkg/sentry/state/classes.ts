@@ -161,6 +161,7 @@ import * as vfsNameCache from "../vfs/name_cache.ts";
 import * as vfsOpath from "../vfs/opath.ts";
 import * as vfsOptions from "../vfs/options.ts";
 import * as vfsPathWalk from "../vfs/path_walk.ts";
+import * as vfsSeenNames from "../vfs/seen_names.ts";
 import * as vfsVfs from "../vfs/vfs.ts";
 import * as vfsVirtualDentry from "../vfs/virtual_dentry.ts";
 
@@ -435,6 +436,7 @@ export const stateClasses: readonly StateClass[] = [
   vfsOptions.SetStatOptions,
   vfsOptions.Statfs,
   vfsPathWalk.Walker,
+  vfsSeenNames.SeenNames,
   vfsVfs.VirtualFilesystem,
   vfsVirtualDentry.VirtualDentry,
   waiterIndex.Entry,

@@ -199,6 +199,14 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
     throw linuxerr.ENOTDIR;
   }
 
+  /**
+   * As iterDirents, for a directory that is shown as another one: `cb` takes entries over in bulk where the filesystem can give them so, with inoHigh added to their
+   * numbers and `base` to their offsets. All others go to `each`, among them "." and ".." and character devices.
+   */
+  giveDirents(_cb: DirentCallback, each: DirentCallback, _inoHigh: number, _base: number): void {
+    this.iterDirents(each);
+  }
+
   /** fsync(2), fdatasync(2). */
   sync(): void {
     throw linuxerr.EINVAL;

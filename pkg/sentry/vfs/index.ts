@@ -13,7 +13,7 @@ export { DIR_FIRST_OFFSET, DirectoryFileDescription } from "./directory.ts";
 export { EpollAccounting, EpollInterest, EventPoll } from "./epoll.ts";
 export { FileAsync, FileDescription } from "./file_description.ts";
 export { Filesystem, type FilesystemType, type GetFilesystemOptions } from "./filesystem.ts";
-export { type BoundEndpoint, type Fifo, Inode } from "./inode.ts";
+export { type BoundEndpoint, type Fifo, Inode, STAT_FILLED, STAT_MISSING, STAT_UNKNOWN } from "./inode.ts";
 export { notifyFile, notifyName } from "./inotify.ts";
 export { InotifyFileDescription } from "./inotify_fd.ts";
 export { KnownPath } from "./known_path.ts";

@@ -14,6 +14,11 @@ import type { DirentCallback, SetStatOptions, Statx } from "./options.ts";
 import { checkModePermissions } from "./permissions.ts";
 import type { VirtualDentry } from "./virtual_dentry.ts";
 
+// What Inode.statName answers.
+export const STAT_UNKNOWN = 0;
+export const STAT_FILLED = 1;
+export const STAT_MISSING = 2;
+
 /** What a FIFO inode leads to: made by the vfs's FifoFactory (pipefs) when the FIFO is first opened. */
 export interface Fifo {
   /** open(2) of the FIFO; see fifo(7). ENXIO for a writer without reader under O_NONBLOCK. */
@@ -128,6 +133,14 @@ export abstract class Inode {
   /** The inode of a name in this directory, or null when there is none. `dir` is the dentry it was reached by. */
   lookup(_dir: Dentry, _name: string): Inode | null {
     throw linuxerr.ENOTDIR;
+  }
+
+  /**
+   * Attributes of a name of this directory that is not in memory, without making an inode: STAT_FILLED, STAT_MISSING, or STAT_UNKNOWN: look it up. Of a symbolic
+   * link they are its own.
+   */
+  statName(_dir: Dentry, _name: string, _out: Statx): number {
+    return STAT_UNKNOWN;
   }
 
   /**

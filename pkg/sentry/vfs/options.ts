@@ -1,4 +1,5 @@
 import { STATX_BASIC_STATS } from "../../abi/linux/stat.ts";
+import type { HostDirents } from "../../hostsyscall/index.ts";
 import { stateType } from "../../state/index.ts";
 import type { KnownPath } from "./known_path.ts";
 import type { VirtualDentry } from "./virtual_dentry.ts";
@@ -247,4 +248,9 @@ export interface DirentCallback {
    * there is no room: the entry will be given again next time.
    */
   handle(name: string, type: number, ino: number, nextOff: number): boolean;
+  /**
+   * Takes entries over from where a buffer of the host's stands: see HostDirents.take. Returns false when there is no room for the next. Absent: it wants
+   * each by itself.
+   */
+  take?(d: HostDirents, first: number, inoHigh: number, offsets: Uint32Array<ArrayBuffer>, index: number): boolean;
 }

@@ -15,11 +15,11 @@ import { stateType } from "../../state/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import type { Task } from "../kernel/task.ts";
 import { Dentry } from "./dentry.ts";
-import type { Inode } from "./inode.ts";
+import { type Inode, STAT_FILLED, STAT_MISSING, STAT_UNKNOWN } from "./inode.ts";
 import type { KnownPath } from "./known_path.ts";
 import type { Mount } from "./mount.ts";
 import type { NameCache } from "./name_cache.ts";
-import type { PathOperation } from "./options.ts";
+import type { PathOperation, Statx } from "./options.ts";
 import { MAY_EXEC } from "./permissions.ts";
 import type { VirtualFilesystem } from "./vfs.ts";
 import { VirtualDentry } from "./virtual_dentry.ts";
@@ -55,18 +55,26 @@ function cachedChild(dir: Dentry, name: string): Dentry | null {
   return null;
 }
 
+/** Whether the name is known to be missing. */
+function isMissing(dir: Dentry, name: string): boolean {
+  const vfs = dir.fs.vfs;
+  return dir.hasMissing && !vfs.strict && vfs.missingNames.has(dir, name, vfs.elapsed());
+}
+
+/** The filesystem does not have the name: remembers that, if it says for how long. */
+function noteMissing(dir: Dentry, name: string): void {
+  const { missingFor, vfs } = dir.fs;
+  if (missingFor === 0) return;
+  dir.hasMissing = true;
+  vfs.missingNames.add(dir, name, vfs.elapsed() + missingFor);
+}
+
 /** Asks the filesystem, unless the name is known to be missing. */
 function askFilesystem(dir: Dentry, name: string): Inode | null {
   if (name.length > NAME_MAX) throw linuxerr.ENAMETOOLONG;
-  const missingFor = dir.fs.missingFor;
-  if (missingFor === 0) return dir.inode.lookup(dir, name);
-  const vfs = dir.fs.vfs;
-  if (dir.hasMissing && !vfs.strict && vfs.missingNames.has(dir, name, vfs.elapsed())) return null;
+  if (isMissing(dir, name)) return null;
   const inode = dir.inode.lookup(dir, name);
-  if (inode === null) {
-    dir.hasMissing = true;
-    vfs.missingNames.add(dir, name, vfs.elapsed() + missingFor);
-  }
+  if (inode === null) noteMissing(dir, name);
   return inode;
 }
 
@@ -75,8 +83,11 @@ function askFilesystem(dir: Dentry, name: string): Inode | null {
  * permissions, no mounts: the vfs and stacked filesystems use it.
  */
 export function lookupChild(dir: Dentry, name: string): Dentry | null {
-  const cached = cachedChild(dir, name);
-  if (cached !== null) return cached;
+  return cachedChild(dir, name) ?? newChild(dir, name);
+}
+
+/** As lookupChild, for a name that is not in memory. */
+function newChild(dir: Dentry, name: string): Dentry | null {
   const inode = askFilesystem(dir, name);
   if (inode === null) return null;
   const d = new Dentry(dir.fs, dir, name, inode);
@@ -126,7 +137,9 @@ export class Walker {
       "pos",
       "links",
       "resolve",
+      "attributes",
       "last",
+      "lastHash",
       "lastType",
       "trailingSlash",
     ],
@@ -151,8 +164,12 @@ export class Walker {
   pos = 0;
   links = 0;
   resolve = 0;
+  /** Where the attributes go, if no more is wanted than these; null: the dentry is wanted. */
+  attributes: Statx | null = null;
   /** Name of the last component when lastType is LAST_NORM. */
   last = "";
+  /** Of the characters of it. */
+  lastHash = 0;
   lastType = LAST_ROOT;
   /** Slashes follow the last component. */
   trailingSlash = false;
@@ -252,6 +269,7 @@ export class Walker {
         this.lastType = type;
         this.trailingSlash = stop !== end;
         if (type === LAST_NORM) this.last = this.names.part(path, start, stop, hash);
+        this.lastHash = hash;
         return 0;
       }
       if (type === LAST_DOT) continue;
@@ -287,7 +305,8 @@ export class Walker {
 
   /**
    * Walks to the end. With `follow`, or when a slash follows, a symbolic link at the end is followed; with a trailing slash (or `directory`)
-   * the end must be a directory. Returns 0, or -ENOENT when it does not exist.
+   * the end must be a directory. Returns 0, -ENOENT when it does not exist, or STAT_FILLED when `attributes` have the answer: then the walk stands at the
+   * directory.
    */
   tryWalkFull(follow: boolean, directory: boolean): number {
     const { known, vfs } = this;
@@ -304,7 +323,7 @@ export class Walker {
     const r = this.walkToEnd(follow, directory);
     let { until } = this;
     // Following a link sets its access time.
-    if (this.links > 0) until = 0;
+    if (this.links > 0 || r === STAT_FILLED) until = 0;
     else if (r !== 0) until = Math.min(until, vfs.missingNames.untilOf(this.dentry, this.last));
     known.learn(vfs, this.creds, this.root, this.start, this.mount, this.dentry, r !== 0, until);
     return r;
@@ -319,8 +338,13 @@ export class Walker {
         this.dotDot();
         break;
       }
-      const d = lookupChild(this.dentry, this.last);
-      if (d === null) return -ENOENT;
+      let d = cachedChild(this.dentry, this.last);
+      if (d === null) {
+        const r = this.attributes === null ? STAT_UNKNOWN : this.statLast(this.attributes, follow);
+        if (r === STAT_FILLED) return STAT_FILLED;
+        if (r === STAT_UNKNOWN) d = newChild(this.dentry, this.last);
+        if (d === null) return -ENOENT;
+      }
       if (this.known !== null) this.until = Math.min(this.until, d.validUntil());
       const isLink = (d.inode.mode() & S_IFMT) === S_IFLNK && mountedAt(this.mount, d) === null;
       if (isLink && (follow || this.trailingSlash)) {
@@ -332,6 +356,21 @@ export class Walker {
     // "/", "." and "..": always directories, unless the walk began at something else.
     if ((directory || this.trailingSlash) && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
     return 0;
+  }
+
+  /**
+   * Attributes of the last name, which is not in memory, without a dentry for it: the first time that it is asked for. Who asks for it again may do so often. A
+   * walk over more names than there can be dentries would make each in vain.
+   */
+  statLast(out: Statx, follow: boolean): number {
+    const { dentry, last, vfs } = this;
+    if (vfs.strict || this.trailingSlash || last.length > NAME_MAX) return STAT_UNKNOWN;
+    if (!vfs.seenNames.isFirst(dentry.serial, this.lastHash)) return STAT_UNKNOWN;
+    if (isMissing(dentry, last)) return STAT_MISSING;
+    const r = dentry.inode.statName(dentry, last, out);
+    if (r === STAT_MISSING) noteMissing(dentry, last);
+    if (r !== STAT_FILLED) return r;
+    return follow && (out.mode & S_IFMT) === S_IFLNK ? STAT_UNKNOWN : STAT_FILLED;
   }
 
   /** As tryWalkFull, but throws ENOENT. */
@@ -422,5 +461,6 @@ export class Walker {
     this.path = "";
     this.last = "";
     this.known = null;
+    this.attributes = null;
   }
 }

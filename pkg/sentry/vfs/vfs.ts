@@ -15,7 +15,7 @@ import { EpollAccounting } from "./epoll.ts";
 import type { FileDescription } from "./file_description.ts";
 import type { Filesystem, FilesystemType, GetFilesystemOptions } from "./filesystem.ts";
 import { HostCopier } from "./host_copy.ts";
-import type { Fifo, Inode } from "./inode.ts";
+import { type Fifo, type Inode, STAT_FILLED } from "./inode.ts";
 import { InotifyState, notifyChange, notifyUnmount } from "./inotify.ts";
 import { LockWaits } from "./lock.ts";
 import { MissingNames } from "./missing_names.ts";
@@ -37,6 +37,7 @@ import {
 import { Walker } from "./path_walk.ts";
 import { pathnameForGetcwd, pathnameWithDeleted } from "./pathname.ts";
 import { renameAt } from "./rename.ts";
+import { SeenNames } from "./seen_names.ts";
 import { checkSetStat } from "./setstat.ts";
 import type { VirtualDentry } from "./virtual_dentry.ts";
 import { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";
@@ -90,6 +91,7 @@ export class VirtualFilesystem {
       "hostCopier",
       "missingNames",
       "names",
+      "seenNames",
       "ioPool",
       "strict",
       "elapsedIn",
@@ -136,6 +138,7 @@ export class VirtualFilesystem {
   readonly hostCopier: HostCopier = new HostCopier();
   readonly missingNames: MissingNames = new MissingNames();
   readonly names: NameCache = new NameCache();
+  readonly seenNames: SeenNames = new SeenNames();
   /** Threads for host calls that wait for disks; null: they are made here. */
   ioPool: IOPool | null = null;
   /** Nothing remembered is good enough: what was turned out to be wrong. See stale(). */
@@ -159,6 +162,7 @@ export class VirtualFilesystem {
       hostCopier: new HostCopier(),
       missingNames: new MissingNames(),
       names: new NameCache(),
+      seenNames: new SeenNames(),
       ioPool: null,
       strict: false,
       elapsedIn: -1,
@@ -310,9 +314,14 @@ export class VirtualFilesystem {
     const w = this.acquireWalker(creds, pop);
     try {
       w.begin(creds, this.currentTask(), pop);
+      w.attributes = out;
       const r = w.tryWalkFull(pop.followFinalSymlink, false);
-      if (r === 0) statDentry(w.mount, w.dentry, out);
-      return r;
+      if (r < 0) return r;
+      if (r === STAT_FILLED) {
+        out.mountID = w.mount.id;
+        out.attributesMask |= STATX_ATTR_MOUNT_ROOT;
+      } else statDentry(w.mount, w.dentry, out);
+      return 0;
     } catch (e) {
       if (!this.stale(e)) throw e;
     } finally {

@@ -14,12 +14,23 @@ import {
   O_TMPFILE,
   RENAME_EXCHANGE,
 } from "../../../abi/linux/file.ts";
-import { S_IALLUGO, S_IFCHR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK } from "../../../abi/linux/stat.ts";
+import { S_IALLUGO, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
+import { fillStatx } from "../../fsutil/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
-import { type Dentry, type FileDescription, type Inode, newInodeGID, type VirtualDentry } from "../../vfs/index.ts";
+import {
+  type Dentry,
+  type FileDescription,
+  type Inode,
+  newInodeGID,
+  STAT_FILLED,
+  STAT_MISSING,
+  STAT_UNKNOWN,
+  type Statx,
+  type VirtualDentry,
+} from "../../vfs/index.ts";
 import type { CachedDescriptor } from "./descriptor_cache.ts";
 import { GoferDirectoryDescription } from "./directory_fd.ts";
 import { check, GoferInode } from "./inode.ts";
@@ -35,12 +46,14 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
   static override readonly stateType = stateType(
     "gofer.Directory",
     ["pinned"],
-    ["fd", "readable", "lent", "cachePrev", "cacheNext", "cached"],
+    ["fd", "readable", "moved", "lent", "cachePrev", "cacheNext", "cached"],
   );
   /** -1: not open. */
   fd = -1;
   /** Entries can be read through the descriptor; otherwise it is O_PATH. */
   readable = false;
+  /** Entries have been read through it: it does not stand at the first one. */
+  moved = false;
   /** A description reads through it, and it must stay open. */
   lent = false;
   /** Not to be closed: the root, and removed directories that somebody still holds. */
@@ -112,14 +125,14 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
       if (c === undefined || c.parent === null) return -errno.ESTALE;
       const fd = c.openBelow(parentFD);
       if (fd < 0) return fd;
-      const st = this.gofer.hostStat;
-      this.gofer.statOwner = null;
+      const st = this.gofer.beginStat();
       const r = host.fstat(fd, st);
       if (r < 0 || !c.matches(st)) {
         host.close(fd);
         return r < 0 ? r : -errno.ESTALE;
       }
       c.fd = fd;
+      c.moved = false;
       this.gofer.descriptors.use(c);
       parentFD = fd;
     }
@@ -149,17 +162,38 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
 
   override lookup(_dir: Dentry, name: string): Inode | null {
     const fs = this.gofer;
-    const st = fs.hostStat;
-    fs.statOwner = null;
-    const r = host.fstatat(this.needFD(name), name, st, AT_SYMLINK_NOFOLLOW);
-    if (r < 0) {
-      if (r === -errno.ENOENT) return null;
-      throw linuxerr.fromErrno(-r);
-    }
-    const inode = fs.inodeOf(st);
+    if (!fs.hasAsked(this, name) && !this.ask(name)) return null;
+    fs.askedName = "";
+    const inode = fs.inodeOf(fs.hostStat);
     inode.setLocation(this, name);
     inode.tookStat();
     return inode;
+  }
+
+  /** Asks the host about a name, into gofer.hostStat; false when it does not exist. */
+  ask(name: string): boolean {
+    const fd = this.needFD(name);
+    const r = host.fstatat(fd, name, this.gofer.beginStat(), AT_SYMLINK_NOFOLLOW);
+    if (r >= 0) return true;
+    if (r === -errno.ENOENT) return false;
+    throw linuxerr.fromErrno(-r);
+  }
+
+  override statName(_dir: Dentry, name: string, out: Statx): number {
+    const fs = this.gofer;
+    if (!this.ask(name)) return STAT_MISSING;
+    const st = fs.hostStat;
+    const type = st.mode & S_IFMT;
+    if (type === S_IFDIR || type === S_IFLNK) {
+      // The lookup that may follow need not ask.
+      fs.askedName = name;
+      fs.askedDirectory = this;
+      fs.askedIn = fs.vfs.operation;
+      // It will be walked through.
+      if (type === S_IFDIR) return STAT_UNKNOWN;
+    }
+    fillStatx(out, st, fs.deviceOf(st.dev));
+    return STAT_FILLED;
   }
 
   // ---- new names
@@ -167,8 +201,7 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
   /** The inode of a name just made, with the owner and mode asked for. On failure the name is removed again. */
   adopt(dirFD: number, name: string, mode: number, creds: Credentials, removeFlags: number): GoferInode {
     const fs = this.gofer;
-    const st = fs.hostStat;
-    fs.statOwner = null;
+    const st = fs.beginStat();
     this.changed();
     try {
       check(host.fstatat(dirFD, name, st, AT_SYMLINK_NOFOLLOW));
@@ -253,8 +286,7 @@ export class GoferDirectory extends GoferInode implements CachedDescriptor {
     const flags = O_TMPFILE | O_RDWR | O_CLOEXEC | (linkable ? 0 : O_EXCL);
     const fd = this.gofer.openat(dirFD, ".", flags, mode & S_IALLUGO);
     check(fd);
-    const st = this.gofer.hostStat;
-    this.gofer.statOwner = null;
+    const st = this.gofer.beginStat();
     const gid = newInodeGID(this, creds);
     try {
       check(host.fchown(fd, creds.fsKUID, gid));

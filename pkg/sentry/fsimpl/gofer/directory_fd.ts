@@ -20,7 +20,7 @@ export class GoferDirectoryDescription extends DirectoryFileDescription {
   static override readonly stateType = stateType(
     "gofer.DirectoryDescription",
     ["directory"],
-    ["fd", "dirents", "pending", "atEnd", "offsets"],
+    ["fd", "dirents", "pending", "atEnd", "offsets", "known"],
   );
   readonly directory: GoferDirectory;
   /** The host descriptor; -1 until entries are asked for. */
@@ -30,8 +30,9 @@ export class GoferDirectoryDescription extends DirectoryFileDescription {
   /** The buffer stands at an entry that has not been given. */
   pending = false;
   atEnd = false;
-  /** The host's offset behind entry i - 1 is words 2i and 2i+1. */
-  offsets: Uint32Array = new Uint32Array(128);
+  /** The host's offset behind entry i - 1 is words 2i and 2i+1, of the first `known` entries. */
+  offsets: Uint32Array<ArrayBuffer> | null = null;
+  known = 0;
 
   constructor(vd: VirtualDentry, flags: number, directory: GoferDirectory) {
     super(vd, flags);
@@ -39,29 +40,72 @@ export class GoferDirectoryDescription extends DirectoryFileDescription {
   }
 
   override iterDirents(cb: DirentCallback): void {
-    const place = this.vd.dentry;
-    if (!place.hashed && place.deleted) throw linuxerr.ENOENT;
-    if (this.atEnd) return;
-    if (this.fd < 0) {
-      const fd = this.directory.lend();
-      check(fd);
-      this.fd = fd;
-      // Another description may have read through it.
-      check(host.lseek(fd, 0, SEEK_SET));
+    this.begin();
+    for (;;) {
+      const d = this.next();
+      if (d === null || !this.give(d, cb)) return;
     }
+  }
+
+  override giveDirents(cb: DirentCallback, each: DirentCallback, inoHigh: number, base: number): void {
+    this.begin();
     for (;;) {
       const d = this.next();
       if (d === null) return;
-      const name = d.name;
-      let ino = d.ino;
-      if (name === "..") ino = place.parent?.inode.ino ?? this.inode.ino;
-      if (!cb.handle(name, d.type, ino, this.offset + 1)) return;
-      this.given(d);
+      const hasRoom = cb.take?.(d, base + this.offset + 1, inoHigh, this.room(), this.offset + 1) ?? true;
+      const passed = d.taken[2] ?? 0;
+      this.offset += passed;
+      this.known = Math.max(this.known, this.offset);
+      this.pending = d.hasEntry();
+      if (!hasRoom) return;
+      // One to be looked at.
+      if (passed === 0 && !this.give(d, each)) return;
     }
+  }
+
+  /** Before entries are given. */
+  begin(): void {
+    const place = this.vd.dentry;
+    if (!place.hashed && place.deleted) throw linuxerr.ENOENT;
+    if (this.fd >= 0 || this.atEnd) return;
+    const fd = this.directory.lend();
+    check(fd);
+    this.fd = fd;
+    // Another description may have read through it.
+    if (this.directory.moved || fd !== this.directory.fd) check(host.lseek(fd, 0, SEEK_SET));
+    this.directory.moved = true;
+  }
+
+  /** Gives an entry; false when there is no room for it. */
+  give(d: host.HostDirents, cb: DirentCallback): boolean {
+    const name = d.name;
+    const ino = name === ".." ? (this.vd.dentry.parent?.inode.ino ?? this.inode.ino) : d.ino;
+    if (!cb.handle(name, d.type, ino, this.offset + 1)) return false;
+    const offsets = this.room();
+    this.pending = false;
+    this.offset++;
+    this.known = Math.max(this.known, this.offset);
+    const w = d.at >> 2;
+    offsets[2 * this.offset] = d.words[w + 2] ?? 0;
+    offsets[2 * this.offset + 1] = d.words[w + 3] ?? 0;
+    return true;
+  }
+
+  /** The offsets, with room for one more. */
+  room(): Uint32Array<ArrayBuffer> {
+    let o = this.offsets ?? this.directory.gofer.acquireOffsets();
+    if (2 * this.offset + 3 >= o.length) {
+      const more = new Uint32Array(new ArrayBuffer(o.length * 8));
+      more.set(o);
+      o = more;
+    }
+    this.offsets = o;
+    return o;
   }
 
   /** The next entry, not yet given; null at the end. */
   next(): host.HostDirents | null {
+    if (this.atEnd) return null;
     let d = this.dirents;
     if (d !== null && (this.pending || d.next())) {
       this.pending = true;
@@ -81,21 +125,6 @@ export class GoferDirectoryDescription extends DirectoryFileDescription {
     return null;
   }
 
-  /** The entry has been taken: notes where the next one is. */
-  given(d: host.HostDirents): void {
-    this.pending = false;
-    this.offset++;
-    const at = 2 * this.offset;
-    if (at + 1 >= this.offsets.length) {
-      const more = new Uint32Array(this.offsets.length * 2);
-      more.set(this.offsets);
-      this.offsets = more;
-    }
-    const w = d.at >> 2;
-    this.offsets[at] = d.words[w + 2] ?? 0;
-    this.offsets[at + 1] = d.words[w + 3] ?? 0;
-  }
-
   dropBuffer(): void {
     if (this.dirents !== null) this.directory.gofer.releaseDirents(this.dirents);
     this.dirents = null;
@@ -108,22 +137,17 @@ export class GoferDirectoryDescription extends DirectoryFileDescription {
     this.dropBuffer();
     this.atEnd = false;
     if (this.fd < 0 && to === 0) return;
-    if (2 * to + 1 >= this.offsets.length || (to > known && !this.recorded(to))) {
+    if (to > this.known) {
       // Never been there.
       this.atEnd = true;
       return;
     }
     if (this.fd < 0) return;
-    const high = this.offsets[2 * to + 1] ?? 0;
-    const low = this.offsets[2 * to] ?? 0;
+    const high = this.offsets?.[2 * to + 1] ?? 0;
+    const low = this.offsets?.[2 * to] ?? 0;
     if (to === 0) check(host.lseek(this.fd, 0, SEEK_SET));
     else if (high <= MAX_EXACT_HIGH) check(host.lseek(this.fd, high * 4294967296 + low, SEEK_SET));
     else this.readUpTo(to, low, high);
-  }
-
-  /** Whether the directory was read as far as entry `index` before. */
-  recorded(index: number): boolean {
-    return (this.offsets[2 * index] ?? 0) !== 0 || (this.offsets[2 * index + 1] ?? 0) !== 0;
   }
 
   /** Starts over and reads until behind the entry whose offset is given, or as many entries when it has gone. */
@@ -155,6 +179,9 @@ export class GoferDirectoryDescription extends DirectoryFileDescription {
 
   override release(): void {
     this.dropBuffer();
+    if (this.offsets !== null) this.directory.gofer.releaseOffsets(this.offsets);
+    this.offsets = null;
+    this.known = 0;
     if (this.fd >= 0) this.directory.takeBack(this.fd);
     this.fd = -1;
     super.release();

@@ -29,6 +29,9 @@ import { GoferSpecialFile, GoferSymlink } from "./special_file.ts";
 const DEFAULT_MAX_DESCRIPTORS = 4096;
 /** Directory read buffers kept for the next open directory. */
 const MAX_DIRENT_BUFFERS = 4;
+/** Entries whose offsets have room at first, and at most in what is kept. */
+const FIRST_OFFSETS = 64;
+const MAX_OFFSETS = 4096;
 
 /** What a gofer mount is made from: GetFilesystemOptions.internalData. */
 export class GoferOptions {
@@ -52,7 +55,19 @@ export class GoferFilesystem extends Filesystem {
   static override readonly stateType = stateType(
     "gofer.Filesystem",
     ["exclusive", "trustFor", "fileIDs", "descriptors", "rootDev", "devices"],
-    ["rootFD", "inodes", "hostStat", "statOwner", "io", "xattrBytes", "direntBuffers"],
+    [
+      "rootFD",
+      "inodes",
+      "hostStat",
+      "statOwner",
+      "askedName",
+      "askedDirectory",
+      "askedIn",
+      "io",
+      "xattrBytes",
+      "direntBuffers",
+      "offsetBuffers",
+    ],
   );
   override readonly type = "9p";
   readonly rootFD: number;
@@ -74,9 +89,14 @@ export class GoferFilesystem extends Filesystem {
   readonly hostStat: host.HostStat = new host.HostStat();
   /** ... and the inode it is about, when the path walk under way asked for it. */
   statOwner: GoferInode | null = null;
+  /** ... or the name it is about, asked for in that operation of the vfs without making an inode; "": of no name. */
+  askedName = "";
+  askedDirectory: GoferDirectory | null = null;
+  askedIn = -1;
   readonly io: HostIO = new HostIO();
   xattrBytes: Uint8Array<ArrayBuffer> | null = null;
   readonly direntBuffers: host.HostDirents[] = [];
+  readonly offsetBuffers: Uint32Array<ArrayBuffer>[] = [];
 
   /** Throws ENOTDIR, or the host's error, when the descriptor is no directory. */
   constructor(vfs: VirtualFilesystem, opts: GoferOptions, fileIDs: FileIDs) {
@@ -99,6 +119,21 @@ export class GoferFilesystem extends Filesystem {
     root.fd = opts.rootFD;
     root.pinned = true;
     this.setRoot(root);
+  }
+
+  /** Where the answer of a stat call that is about to be made goes. */
+  beginStat(): host.HostStat {
+    this.statOwner = null;
+    this.askedName = "";
+    return this.hostStat;
+  }
+
+  /** Whether hostStat is the answer about a name of a directory, asked for in the path walk under way. */
+  hasAsked(dir: GoferDirectory, name: string): boolean {
+    const { vfs } = this;
+    return (
+      this.askedName === name && this.askedDirectory === dir && this.askedIn === vfs.operation && vfs.walkersInUse > 0
+    );
   }
 
   /** The inode for the host's answer about a file: the one in memory, or a new one. */
@@ -178,6 +213,16 @@ export class GoferFilesystem extends Filesystem {
   xattrBuffer(): Uint8Array<ArrayBuffer> {
     this.xattrBytes ??= new Uint8Array(new ArrayBuffer(XATTR_SIZE_MAX));
     return this.xattrBytes;
+  }
+
+  /** Room for the offsets of a directory's entries: what is in it means nothing. */
+  acquireOffsets(): Uint32Array<ArrayBuffer> {
+    return this.offsetBuffers.pop() ?? new Uint32Array(new ArrayBuffer(FIRST_OFFSETS * 8));
+  }
+
+  /** Gives it back. */
+  releaseOffsets(o: Uint32Array<ArrayBuffer>): void {
+    if (this.offsetBuffers.length < MAX_DIRENT_BUFFERS && o.length <= MAX_OFFSETS * 2) this.offsetBuffers.push(o);
   }
 
   /** A buffer for reading a directory. */

@@ -262,8 +262,7 @@ export abstract class GoferInode extends Inode {
 
   /** Asks the host for the attributes, into gofer.hostStat: 0 or a negative errno. */
   fetch(): number {
-    const st = this.gofer.hostStat;
-    this.gofer.statOwner = null;
+    const st = this.gofer.beginStat();
     const fd = this.anyFD();
     let r: number;
     if (fd >= 0) r = host.fstat(fd, st);
@@ -297,8 +296,7 @@ export abstract class GoferInode extends Inode {
     const dir = place?.inode;
     if (!(dir instanceof GoferInode)) return true;
     if (this.parent === dir && this.name === name && this.isFresh(this.namedAt)) return true;
-    const st = this.gofer.hostStat;
-    this.gofer.statOwner = null;
+    const st = this.gofer.beginStat();
     const dirFD = dir.directoryFD();
     if (dirFD < 0 || host.fstatat(dirFD, name, st, AT_SYMLINK_NOFOLLOW) < 0 || !this.matches(st)) return false;
     this.seen(st);
@@ -364,8 +362,7 @@ export abstract class GoferInode extends Inode {
     if (dirFD < 0) return dirFD;
     const fd = this.gofer.openat(dirFD, this.name, flags | O_NOFOLLOW | O_CLOEXEC, 0);
     if (fd < 0) return fd;
-    const st = this.gofer.hostStat;
-    this.gofer.statOwner = null;
+    const st = this.gofer.beginStat();
     const r = host.fstat(fd, st);
     if (r >= 0 && this.matches(st)) return fd;
     host.close(fd);

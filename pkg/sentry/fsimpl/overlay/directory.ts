@@ -1,5 +1,5 @@
 import { RENAME_EXCHANGE } from "../../../abi/linux/file.ts";
-import { S_IALLUGO, S_IFCHR, S_IFDIR, S_IFMT } from "../../../abi/linux/stat.ts";
+import { makeDeviceID, S_IALLUGO, S_IFCHR, S_IFDIR, S_IFMT } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
@@ -12,6 +12,8 @@ import {
   type Inode,
   lookupChild,
   lookupInode,
+  STAT_FILLED,
+  STAT_UNKNOWN,
   type Statx,
   type VirtualDentry,
 } from "../../vfs/index.ts";
@@ -107,6 +109,21 @@ export class OverlayDirectory extends OverlayInode {
       if (i + 1 < this.lowers.length && this.isOpaque(c)) break;
     }
     return upper === null && lowers === null ? null : o.directory(upper, lowers ?? []);
+  }
+
+  /** Only where it is the lower layer's alone. */
+  override statName(_dir: Dentry, name: string, out: Statx): number {
+    const l = this.lowers.length === 1 ? this.lowers[0] : undefined;
+    if (l === undefined || l.children?.has(name) === true) return STAT_UNKNOWN;
+    if (this.upper !== null && lookupChild(this.upper, name) !== null) return STAT_UNKNOWN;
+    const r = l.inode.statName(l, name, out);
+    if (r !== STAT_FILLED) return r;
+    const o = this.overlay;
+    // A whiteout?
+    if ((out.mode & S_IFMT) === S_IFCHR && out.rdev === 0) return STAT_UNKNOWN;
+    out.ino = o.packIno(out.dev, out.ino);
+    out.dev = makeDeviceID(0, o.devMinor);
+    return STAT_FILLED;
   }
 
   isOpaque(d: Dentry): boolean {

@@ -42,7 +42,7 @@ export class OverlayDirectoryDescription extends DirectoryFileDescription implem
   /** What the layers above the last one show; null: not read. */
   entries: SnapshotEntry[] | null = null;
   /** Names that the last layer must not show again: entries and whiteouts. */
-  readonly names: Set<string> = new Set();
+  names: Set<string> | null = null;
   /** The last layer's directory, open; null until needed. */
   last: FileDescription | null = null;
   lastLayer: Dentry | null = null;
@@ -70,14 +70,14 @@ export class OverlayDirectoryDescription extends DirectoryFileDescription implem
     const o = dir.overlay;
     const entries: SnapshotEntry[] = [];
     this.entries = entries;
-    const layers: Dentry[] = [...dir.lowers];
-    if (dir.upper !== null) layers.unshift(dir.upper);
-    for (let i = 0; i < layers.length; i++) {
-      const layer = layers[i];
-      if (layer === undefined) continue;
-      const place = layer === dir.upper ? o.upperPlace(layer) : o.lowerPlace(layer);
+    const { upper, lowers } = dir;
+    const first = upper === null ? 0 : -1;
+    for (let i = first; i < lowers.length; i++) {
+      const layer = i < 0 ? upper : lowers[i];
+      if (layer === undefined || layer === null) continue;
+      const place = i < 0 ? o.upperPlace(layer) : o.lowerPlace(layer);
       const fd = layer.inode.open(place, 0, o.creds);
-      if (i === layers.length - 1) {
+      if (i === lowers.length - 1) {
         this.last = fd;
         this.lastLayer = layer;
         if (dir.lastDev < 0) {
@@ -104,15 +104,16 @@ export class OverlayDirectoryDescription extends DirectoryFileDescription implem
     this.last = null;
     this.lastLayer = null;
     this.entries = null;
-    this.names.clear();
+    this.names = null;
   }
 
   /** Entries of the layers: see DirentCallback. */
   handle(name: string, type: number, ino: number, nextOff: number): boolean {
     if (name === "." || name === "..") return true;
-    if (this.names.has(name)) return true;
+    if (this.names?.has(name) === true) return true;
     const layer = this.collecting;
     if (layer !== null) {
+      this.names ??= new Set();
       this.names.add(name);
       const d = lookupChild(layer, name);
       if (d === null || (type === DT_CHR && isWhiteout(d))) return true;
@@ -190,7 +191,10 @@ export class OverlayDirectoryDescription extends DirectoryFileDescription implem
     if (last.position() !== this.offset - base) last.seek(this.offset - base, SEEK_SET);
     this.callback = cb;
     try {
-      last.iterDirents(this);
+      const plain = this.directory.upper === null && this.names === null;
+      if (plain && cb.take !== undefined) {
+        last.giveDirents(cb, this, this.directory.overlay.packIno(this.lastDev, 0), base);
+      } else last.iterDirents(this);
     } finally {
       this.callback = null;
     }

@@ -9,7 +9,8 @@ import {
 import * as errno from "../../../abi/linux/errno.ts";
 import { SEEK_SET } from "../../../abi/linux/file.ts";
 import { IN_ACCESS } from "../../../abi/linux/inotify.ts";
-import { stateType } from "../../../state/index.ts";
+import type { HostDirents } from "../../../hostsyscall/index.ts";
+import { type StateType, stateType } from "../../../state/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { type DirentCallback, notifyFile } from "../../vfs/index.ts";
@@ -34,7 +35,7 @@ function listDirectory(t: Task, args: SyscallArguments, is64: boolean): number {
   const s = t.kernel.syscallScratch;
   // A size beyond INT_MAX has room for nothing.
   const size = Math.min(Math.max(args.i32(2), 0), MAX_BYTES);
-  const w = new DirentWriter(s.bytes, s.view, size, is64);
+  const w = is64 ? new Dirent64Writer(s.bytes, s.view, size, is64) : new DirentWriter(s.bytes, s.view, size, is64);
   const before = file.position();
   file.iterDirents(w);
   notifyFile(file, IN_ACCESS);
@@ -57,7 +58,11 @@ function listDirectory(t: Task, args: SyscallArguments, is64: boolean): number {
 
 /** Makes linux_dirent or linux_dirent64 records. */
 class DirentWriter implements DirentCallback {
-  static readonly stateType = stateType("linux.DirentWriter", [], ["bytes", "view", "size", "is64", "used", "full"]);
+  static readonly stateType: StateType = stateType(
+    "linux.DirentWriter",
+    [],
+    ["bytes", "view", "size", "is64", "used", "full"],
+  );
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly size: number;
@@ -96,5 +101,16 @@ class DirentWriter implements DirentCallback {
     if (!this.is64) this.bytes[end - 1] = type;
     this.used = end;
     return true;
+  }
+}
+
+/** Takes records of the host over, too. */
+class Dirent64Writer extends DirentWriter {
+  static override readonly stateType = stateType("linux.Dirent64Writer", []);
+
+  take(d: HostDirents, first: number, inoHigh: number, offsets: Uint32Array<ArrayBuffer>, index: number): boolean {
+    this.used += d.take(this.bytes, this.used, this.size - this.used, first, inoHigh, offsets, index);
+    this.full = d.taken[3] !== 0;
+    return !this.full;
   }
 }

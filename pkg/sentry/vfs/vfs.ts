@@ -43,7 +43,7 @@ import type { VirtualDentry } from "./virtual_dentry.ts";
 import { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";
 
 /** Dentries kept in memory, over all filesystems of a sandbox. */
-const DEFAULT_DENTRY_LIMIT = 30000;
+const DEFAULT_DENTRY_LIMIT = 40000;
 
 /** Makes what is behind a FIFO; fsimpl/pipefs. */
 export interface FifoFactory {

@@ -42,6 +42,39 @@ class List implements DirentCallback {
   }
 }
 
+/** Takes entries over in bulk, as getdents64(2) does: in calls with little room. */
+class Taker implements DirentCallback {
+  entries: List["entries"] = [];
+  readonly room: number;
+  readonly bytes: Uint8Array = new Uint8Array(new ArrayBuffer(4096));
+  readonly view: DataView = new DataView(this.bytes.buffer);
+  used = 0;
+  taken = 0;
+  constructor(room: number) {
+    this.room = room;
+  }
+  handle(name: string, type: number, ino: number, off: number): boolean {
+    const size = (20 + name.length + 7) & ~7;
+    if (this.used + size > this.room) return false;
+    this.used += size;
+    this.entries.push({ name, type, ino, off });
+    return true;
+  }
+  take(d: host.HostDirents, first: number, inoHigh: number, offsets: Uint32Array<ArrayBuffer>, index: number): boolean {
+    const v = this.view;
+    const end = this.used + d.take(this.bytes, this.used, this.room - this.used, first, inoHigh, offsets, index);
+    while (this.used < end) {
+      const at = this.used;
+      const name = Buffer.from(this.bytes.buffer, at + 19, this.bytes.indexOf(0, at + 19) - at - 19).toString("latin1");
+      const number = (i: number): number => Number(v.getBigUint64(at + i, true));
+      this.entries.push({ name, type: v.getUint8(at + 18), ino: number(0), off: number(8) });
+      this.used += v.getUint16(at + 16, true);
+      this.taken++;
+    }
+    return d.taken[3] === 0;
+  }
+}
+
 /** A tmpfs over host directories. */
 class Mounted {
   readonly t: TestFS = new TestFS();
@@ -529,4 +562,104 @@ test("O_TMPFILE", () => {
   m.t.vfs.linkVirtualDentry(m.t.creds, fd.vd, m.pop("d/named"));
   expect(m.read("d/named")).toBe("tmp");
   fd.decRef();
+});
+
+test("entries taken over in bulk are those that are given one by one", () => {
+  m = new Mounted((dir) => {
+    for (const sub of ["plain", "changed"]) {
+      fs.mkdirSync(join(dir, sub));
+      for (let i = 0; i < 300; i++) fs.writeFileSync(join(dir, sub, "n".repeat(1 + ((i * 7) % 60)) + i), "");
+      fs.mkdirSync(join(dir, sub, "directory"));
+      fs.symlinkSync("x", join(dir, sub, ".l"));
+      fs.symlinkSync("x", join(dir, sub, "..l"));
+      host.mknodat(O.AT_FDCWD, join(dir, sub, "gone"), S.S_IFCHR, 0);
+    }
+  });
+  m.write("changed/new", "");
+  m.t.vfs.unlinkAt(m.t.creds, m.pop("changed/directory/../.l"));
+  for (const sub of ["plain", "changed"]) {
+    const each = new List();
+    const one = m.open(sub, O.O_RDONLY | O.O_DIRECTORY);
+    one.iterDirents(each);
+    one.decRef();
+    expect(each.entries.length).toBeGreaterThan(300);
+    for (const room of [96, 200, 1000, 4096]) {
+      const fd = m.open(sub, O.O_RDONLY | O.O_DIRECTORY);
+      const all: List["entries"] = [];
+      let taken = 0;
+      const read = (): number => {
+        const t = new Taker(room);
+        fd.iterDirents(t);
+        all.push(...t.entries);
+        taken += t.taken;
+        return t.entries.length;
+      };
+      while (read() > 0);
+      expect(all).toEqual(each.entries);
+      expect(taken > 300).toBe(sub === "plain");
+      // From the middle on, by one way and the other.
+      for (const i of [0, 1, 2, 3, 150, each.entries.length - 1]) {
+        const off = i === 0 ? 0 : (each.entries[i - 1]?.off ?? 0);
+        fd.seek(off, 0);
+        all.length = 0;
+        while (read() > 0);
+        expect(all).toEqual(each.entries.slice(i));
+        fd.seek(off, 0);
+        const rest = new List();
+        fd.iterDirents(rest);
+        expect(rest.entries).toEqual(each.entries.slice(i));
+      }
+      fd.decRef();
+    }
+  }
+});
+
+test("a file shows the same attributes whether it is in memory or not", () => {
+  for (const exclusive of [true, false]) {
+    m = new Mounted((dir) => {
+      fs.mkdirSync(join(dir, "d"));
+      fs.writeFileSync(join(dir, "d/f"), "text");
+      fs.linkSync(join(dir, "d/f"), join(dir, "d/f2"));
+      fs.symlinkSync("f", join(dir, "d/l"));
+      fs.symlinkSync("none", join(dir, "d/dangling"));
+      fs.mkdirSync(join(dir, "d/sub"));
+      host.mknodat(O.AT_FDCWD, join(dir, "d/p"), S.S_IFIFO | 0o600, 0);
+      host.mknodat(O.AT_FDCWD, join(dir, "d/w"), S.S_IFCHR, 0);
+    }, exclusive);
+    const look = (name: string, follow: boolean): string => {
+      try {
+        return JSON.stringify(m.stat(name, follow));
+      } catch (e) {
+        return String(e);
+      }
+    };
+    for (const merged of [false, true]) {
+      if (merged) m.write("d/new", "x");
+      for (const name of [
+        "d/f",
+        "d/f2",
+        "d/l",
+        "d/dangling",
+        "d/sub",
+        "d/sub/",
+        "d/f/",
+        "d/p",
+        "d/w",
+        "d/none",
+        "d/new",
+      ]) {
+        for (const follow of [true, false]) {
+          const first = look(name, follow);
+          const children = m.t.vfs.dentryCache.count;
+          expect(look(name, follow)).toBe(first);
+          expect(look(name, follow)).toBe(first);
+          if (name === "d/p" && follow && !merged) expect(m.t.vfs.dentryCache.count).toBeGreaterThan(children);
+        }
+      }
+    }
+    // What was looked at once is known no longer than anything else.
+    expect(m.stat("d/new").size).toBe(1);
+    m.write("d/f", "longer");
+    expect([m.stat("d/f").size, m.stat("d/f2").size]).toEqual([6, 4]);
+  }
 });

@@ -247,7 +247,7 @@ for (const exclusive of [true, false]) {
     // A file that has taken the place of another is found when the old one cannot be.
     fs.mkdirSync(m.host("e"));
     fs.writeFileSync(m.host("e/f"), "old");
-    expect(m.stat("e/f").size).toBe(3);
+    for (let i = 0; i < 2; i++) expect(m.stat("e/f").size).toBe(3);
     fs.writeFileSync(m.host("e/new"), "the new one");
     fs.renameSync(m.host("e/new"), m.host("e/f"));
     expect(m.stat("e/f").size).toBe(3);

@@ -4,7 +4,15 @@ import { CLASSES_FILE, classesText, findClasses } from "./generate.ts";
 import { newKernelRegistry, stateConstants } from "./index.ts";
 
 /** Classes whose objects live within one system call, or are constants: a kernel that is saved holds none. */
-const transient = new Set(["DirentWriter", "Dirent64Writer", "PollWait", "SelectSets", "Transfer", "CPUSleeper", "Lines"]);
+const transient = new Set([
+  "DirentWriter",
+  "Dirent64Writer",
+  "PollWait",
+  "SelectSets",
+  "Transfer",
+  "CPUSleeper",
+  "Lines",
+]);
 
 test("the list of classes is complete and up to date", () => {
   const classes = findClasses();

@@ -66,7 +66,7 @@ export class MemoryFile implements File {
   static readonly stateType = stateType(
     "pgalloc.MemoryFile",
     ["fileID", "fileIDs", "limit", "length", "used", "refs", "dirty", "dirtyBytes", "usedBytes", "usage"],
-    ["fd", "chunks", "extentStart", "extentEnd", "recycled", "resident"],
+    ["fd", "chunks", "extentStart", "extentEnd", "recycled", "resident", "stored"],
   );
   readonly fileID: number;
   /** Source of File.fileID for everything else that can be mapped. */
@@ -94,6 +94,9 @@ export class MemoryFile implements File {
   /** Which pages of a step the host holds. */
   readonly resident: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(CLEAR_STEP / PAGE_SIZE));
 
+  /** Pages, by chunk, that the sentry has cleared since the host gave them: they are in its page tables. */
+  stored: Uint8Array[] = [];
+
   /** Creates the memfd; throws the host's error. */
   constructor(opts: MemoryFileOpts = {}) {
     this.limit = opts.limit ?? Number.POSITIVE_INFINITY;
@@ -110,6 +113,7 @@ export class MemoryFile implements File {
     this.extentStart = 0;
     this.extentEnd = 0;
     this.recycled = false;
+    this.stored = this.refs.map(() => new Uint8Array(PAGES_PER_CHUNK));
     setFields<MemoryFile>(this, { resident: new Uint8Array(new ArrayBuffer(CLEAR_STEP / PAGE_SIZE)) });
   }
 
@@ -260,6 +264,12 @@ export class MemoryFile implements File {
     return refs;
   }
 
+  chunkStored(offset: number): Uint8Array {
+    const stored = this.stored[Math.floor(offset / CHUNK_SIZE)];
+    if (stored === undefined) throw new Error("pgalloc: offset beyond the end");
+    return stored;
+  }
+
   /** Sets the references of pages from `at` to `end` or the end of the chunk; returns the bytes covered. */
   setRefs(at: number, end: number, value: number): number {
     const first = (at % CHUNK_SIZE) / PAGE_SIZE;
@@ -272,6 +282,12 @@ export class MemoryFile implements File {
   decommit(offset: number, length: number): void {
     const rc = host.fallocate(this.fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, offset, length);
     if (rc < 0) throw linuxerr.fromErrno(-rc);
+    const end = offset + length;
+    for (let at = offset; at < end; at += CHUNK_SIZE - (at % CHUNK_SIZE)) {
+      const first = at % CHUNK_SIZE;
+      const last = Math.min(first + end - at, CHUNK_SIZE);
+      this.chunkStored(at).fill(0, first / PAGE_SIZE, Math.ceil(last / PAGE_SIZE));
+    }
   }
 
   /**
@@ -331,7 +347,10 @@ export class MemoryFile implements File {
     const rc = host.ftruncate(this.fd, length);
     if (rc < 0) throw linuxerr.ENOMEM;
     this.length = length;
-    while (this.refs.length < length / CHUNK_SIZE) this.refs.push(new Uint32Array(PAGES_PER_CHUNK));
+    while (this.refs.length < length / CHUNK_SIZE) {
+      this.refs.push(new Uint32Array(PAGES_PER_CHUNK));
+      this.stored.push(new Uint8Array(PAGES_PER_CHUNK));
+    }
   }
 
   /** Takes pages whose references are zero out of the used set, and remembers that they are not clean. */
@@ -405,9 +424,17 @@ export class MemoryFile implements File {
       return 0;
     }
     const base = this.mapInternal(start);
-    if (length <= MAX_CLEAR && host.zeroHost(base, length) === 0) return length;
     const { resident } = this;
     const pages = length / PAGE_SIZE;
+    const stored = this.chunkStored(start);
+    const first = (start % CHUNK_SIZE) / PAGE_SIZE;
+    let known = 0;
+    while (known < pages && stored[first + known] === 1) known++;
+    // What we have stored to is in memory, or has been swapped out and comes back.
+    if ((length <= MAX_CLEAR || known === pages) && host.zeroHost(base, length) === 0) {
+      stored.fill(1, first, first + pages);
+      return length;
+    }
     if (host.mincore(base, length, resident) < 0) resident.fill(0);
     let runs = 0;
     let held = 0;
@@ -421,6 +448,7 @@ export class MemoryFile implements File {
         // The sentry's own page tables may lack it: a fault for each page costs more than the memory.
         if (n >= MIN_POPULATE) host.madvise(at, n, MADV_POPULATE_READ);
         if (host.zeroHost(at, n) !== 0) throw linuxerr.ENOMEM;
+        stored.fill(1, first + i, first + j);
         held += n;
       } else {
         // What is swapped out does not count as held, and is not to come back.

@@ -1,6 +1,7 @@
 /** Descriptors and paths: open, close, read, write, and the *at(2) family. Results are >= 0 or a negative errno. */
 import { ptr } from "bun:ffi";
 import { pinnedBytes } from "../../native/index.ts";
+import { EINTR } from "../abi/linux/errno.ts";
 import { AT_FDCWD } from "../abi/linux/file.ts";
 import * as nr from "../abi/linux/syscalls.ts";
 import { stateType } from "../state/index.ts";
@@ -64,6 +65,18 @@ export function read(fd: number, buf: Uint8Array, off = 0, len = buf.length - of
 /** write(2) of buf[off, off+len). */
 export function write(fd: number, buf: Uint8Array, off = 0, len = buf.length - off): number {
   return sys3(nr.SYS_write, fd, span(buf, off, len), len);
+}
+
+/** Writes a text as UTF-8, all of it: 0, or a negative errno. */
+export function writeText(fd: number, text: string): number {
+  const bytes = Buffer.from(text, "utf8");
+  for (let done = 0; done < bytes.length; ) {
+    const n = write(fd, bytes, done);
+    if (n === -EINTR) continue;
+    if (n < 0) return n;
+    done += n;
+  }
+  return 0;
 }
 
 /** pread64(2) into buf[off, off+len). */

@@ -1,5 +1,5 @@
-import { writeSync } from "node:fs";
 import packageJSON from "../../package.json" with { type: "json" };
+import * as host from "../../pkg/hostsyscall/index.ts";
 import { commands, type Flag, findCommand, UsageError } from "../cmd/index.ts";
 import { type Config, defaultConfig, globalFlags } from "../config/index.ts";
 import { report } from "../sandbox/index.ts";
@@ -65,7 +65,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   try {
     // What engines ask first, without the parser.
     if (args.length === 1 && args[0] === "--version") {
-      writeSync(1, versionLine);
+      host.writeText(1, versionLine);
       return 0;
     }
     // What reports for a process that became a smaller program.
@@ -77,12 +77,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       h: { type: "boolean" },
     });
     if (top.flags["version"] === true) {
-      writeSync(1, versionLine);
+      host.writeText(1, versionLine);
       return 0;
     }
     const name = top.rest[0];
     if (top.flags["help"] === true || top.flags["h"] === true || name === "help") {
-      writeSync(1, await help(name === "help" ? top.rest[1] : name));
+      host.writeText(1, await help(name === "help" ? top.rest[1] : name));
       return 0;
     }
     if (name === undefined) throw new UsageError('no command given; see "runsc help"');
@@ -94,14 +94,14 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       h: { type: "boolean" },
     });
     if (own.flags["help"] === true || own.flags["h"] === true) {
-      writeSync(1, await help(name));
+      host.writeText(1, await help(name));
       return 0;
     }
     return await command.execute(configOf(top.flags), own.flags, own.rest);
   } catch (e) {
     const message = e instanceof Error ? e.message : String(e);
-    writeSync(2, `runsc: ${message}\n`);
-    if (process.env["RUNSC_STACKS"] !== undefined && e instanceof Error) writeSync(2, `${e.stack}\n`);
+    host.writeText(2, `runsc: ${message}\n`);
+    if (process.env["RUNSC_STACKS"] !== undefined && e instanceof Error) host.writeText(2, `${e.stack}\n`);
     return e instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
   }
 }

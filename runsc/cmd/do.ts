@@ -1,11 +1,12 @@
-import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { isAbsolute, normalize, resolve } from "node:path";
+import * as host from "../../pkg/hostsyscall/index.ts";
 import type { Config } from "../config/index.ts";
-import { callerLimits, runSandbox } from "../sandbox/index.ts";
+import { callerLimits, reason, runSandbox } from "../sandbox/index.ts";
 import { type Command, UsageError } from "./command.ts";
 
-const O_PATH_DIRECTORY = 0x200000 | 0x10000 | 0x80000; // O_PATH | O_DIRECTORY | O_CLOEXEC
+const O_DIRECTORY = 0x10000 | 0x80000; // with O_CLOEXEC
+const O_PATH = 0x200000;
 
 /** A host string as the sandbox's byte strings have it. */
 function bytes(s: string): string {
@@ -14,7 +15,9 @@ function bytes(s: string): string {
 
 /** The NUL-terminated strings of a file of /proc as byte strings. */
 function procStrings(path: string): string[] {
-  return readFileSync(path, "latin1").split("\0").slice(0, -1);
+  const text = host.readFile(path);
+  if (typeof text === "number") throw new Error(`${path}: ${reason(-text)}`);
+  return text.split("\0").slice(0, -1);
 }
 
 /** The last arguments of this process as they were given: strings of the runtime have lost bytes that are not UTF-8. */
@@ -23,24 +26,13 @@ function rawArguments(args: readonly string[]): readonly string[] {
   return raw.length > args.length ? raw.slice(raw.length - args.length) : args.map(bytes);
 }
 
-/** What a failed open or stat of the root is called. */
-function reason(e: unknown): string {
-  const code = e instanceof Error && "code" in e ? e.code : undefined;
-  if (code === "ENOENT") return "no such file or directory";
-  if (code === "ENOTDIR") return "not a directory";
-  if (code === "EACCES" || code === "EPERM") return "permission denied";
-  return e instanceof Error ? e.message : String(e);
-}
-
 /** Opens the directory that becomes the container's root. Throws one line when it is none or cannot be read. */
 function openRoot(path: string): number {
-  try {
-    if (!statSync(path).isDirectory()) throw Object.assign(new Error("not a directory"), { code: "ENOTDIR" });
-    readdirSync(path);
-    return openSync(path, O_PATH_DIRECTORY);
-  } catch (e) {
-    throw new Error(`root directory "${path}": ${reason(e)}`);
-  }
+  const readable = host.open(host.fromUTF8(path), O_DIRECTORY);
+  const fd = readable < 0 ? readable : host.open(host.fromUTF8(path), O_DIRECTORY | O_PATH);
+  host.close(readable);
+  if (fd < 0) throw new Error(`root directory "${path}": ${reason(-fd)}`);
+  return fd;
 }
 
 /** `runsc do`: a command in a sandbox of its own over a directory of the host that it cannot change. */
@@ -89,7 +81,7 @@ export const doCommand: Readonly<Command> = {
         },
       });
     } finally {
-      closeSync(rootFD);
+      host.close(rootFD);
     }
   },
 };

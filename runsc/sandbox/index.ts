@@ -4,4 +4,5 @@
  * program of one page (waiter.ts). A sandbox belongs to the process that started it; when either dies the other goes too.
  */
 export { callerLimits } from "./limits.ts";
+export { reason } from "./reason.ts";
 export { report, runSandbox, type SandboxArgs } from "./sandbox.ts";

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { CAP_LAST_CAP, CAP_SETPCAP } from "../../pkg/abi/linux/capability.ts";
 import * as nr from "../../pkg/abi/linux/syscalls.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
+import { reason } from "./reason.ts";
 
 const CLONE_NEWNS = 0x00020000;
 const CLONE_NEWUTS = 0x04000000;
@@ -53,7 +53,8 @@ export interface Launched {
 
 /** Ids of ours mapped to themselves: what /proc/self/uid_map lists, each extent as it is inside. */
 function identityMap(kind: "uid" | "gid"): host.SpawnIDMap[] {
-  const text = readFileSync(`/proc/self/${kind}_map`, "latin1");
+  const text = host.readFile(`/proc/self/${kind}_map`);
+  if (typeof text === "number") throw new Error(`/proc/self/${kind}_map: ${reason(-text)}`);
   const out: host.SpawnIDMap[] = [];
   for (const line of text.trim().split("\n")) {
     const [inside, , count] = line.trim().split(/\s+/).map(Number);

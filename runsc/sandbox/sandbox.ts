@@ -1,4 +1,3 @@
-import { closeSync, openSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { CAP_DAC_READ_SEARCH } from "../../pkg/abi/linux/capability.ts";
@@ -6,6 +5,7 @@ import * as host from "../../pkg/hostsyscall/index.ts";
 import { type BootSpec, CONFINED, encodeSpec, FD, type StatusMessage } from "../boot/index.ts";
 import type { Config } from "../config/index.ts";
 import { type Launched, launch, openPipe, reap, removeRoot } from "./launch.ts";
+import { reason } from "./reason.ts";
 import { type ForwardedSignals, forwardSignals } from "./signals.ts";
 import { parseStatus, StatusReader } from "./status.ts";
 import { becomeWaiter } from "./waiter.ts";
@@ -22,6 +22,12 @@ export interface SandboxArgs {
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
+const O_WRONLY = 1;
+const O_RDWR = 2;
+const O_CREAT = 0o100;
+const O_APPEND = 0o2000;
+const O_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
 const F_SETFL = 4;
 const O_NONBLOCK = 0x800;
 const F_ADD_SEALS = 1033;
@@ -34,7 +40,7 @@ const CRASH_SIZE = 65536;
 
 /**
  * Environment of the sandbox process: nothing of the caller's. The collector and the compiler work on the main thread: no
- * thread starts late, and throughput was measured equal. All compilers wait until code is about ten times as hot as by default: most
+ * thread starts late, and throughput was measured equal; nor does one touch memory ahead of the heap, half a megabyte that an idle sandbox never uses. All compilers wait until code is about ten times as hot as by default: most
  * sandboxes are too short to earn back what they cost (half of the time of the first hundred execs, a quarter of a short command's). TZ:
  * else the clock looks for a file. No rseq: stubs must not inherit one.
  */
@@ -42,6 +48,7 @@ const bootEnvironment: readonly string[] = [
   "TZ=UTC",
   "LANG=C",
   "BUN_JSC_useConcurrentJIT=0",
+  "BUN_JSC_useWarmUpMarkedBlocks=0",
   "BUN_JSC_thresholdForJITAfterWarmUp=4000",
   "BUN_JSC_useConcurrentGC=0",
   "BUN_JSC_numberOfGCMarkers=1",
@@ -101,20 +108,22 @@ function crashText(fd: number): string {
   return Buffer.from(buf.subarray(0, end >= 0 ? end : n)).toString("utf8");
 }
 
+/** Opens a file of the host. Throws one line that begins with `what`. */
+function openFile(what: string, path: string, flags: number): number {
+  const fd = host.open(host.fromUTF8(path), flags | O_CLOEXEC, 0o644);
+  if (fd < 0) throw new Error(`${what}: ${reason(-fd)}`);
+  return fd;
+}
+
 /** Opens where the sandbox's log goes. */
 function openLog(config: Config, stderr: number): number {
-  if (config.debugLog !== "") {
-    try {
-      return openSync(config.debugLog, "a", 0o644);
-    } catch (e) {
-      throw new Error(`debug log "${config.debugLog}": ${e instanceof Error ? e.message : String(e)}`);
-    }
-  }
+  const { debugLog } = config;
+  if (debugLog !== "") return openFile(`debug log "${debugLog}"`, debugLog, O_WRONLY | O_APPEND | O_CREAT);
   if (config.strace || config.debug) {
-    const fd = host.dup(stderr);
+    const fd = host.fcntl(stderr, F_DUPFD_CLOEXEC, 0);
     if (fd >= 0) return fd;
   }
-  return openSync("/dev/null", "w");
+  return openFile("/dev/null", "/dev/null", O_WRONLY);
 }
 
 /** What the command's wait status is as an exit code. */
@@ -128,7 +137,7 @@ function reportDeath(status: number, crash: string, logged: boolean): number {
   const signal = status & 0x7f;
   const how = signal !== 0 ? `was killed by signal ${signal}` : `ended with ${(status >> 8) & 0xff}`;
   const hint = logged ? "" : "; --debug-log=FILE keeps its log";
-  writeSync(2, `runsc: the sandbox process ${how} unexpectedly${hint}\n${crash}`);
+  host.writeText(2, `runsc: the sandbox process ${how} unexpectedly${hint}\n${crash}`);
   return EXIT_FAILURE;
 }
 
@@ -139,7 +148,7 @@ function conclude(last: StatusMessage | null, status: number, crashFD: number, l
       return exitCode(last.status);
     case "error":
     case "panic":
-      writeSync(2, `runsc: ${last.message}\n`);
+      host.writeText(2, `runsc: ${last.message}\n`);
       return last.state === "error" ? last.code : EXIT_FAILURE;
     default:
       return reportDeath(status, crashText(crashFD), logged);
@@ -206,11 +215,11 @@ export function runSandbox(args: SandboxArgs): number {
   };
   const disown = (fd: number): void => {
     opened.splice(opened.indexOf(fd), 1);
-    closeSync(fd);
+    host.close(fd);
   };
   try {
     const log = own(openLog(args.config, args.stdio[2]));
-    const nothing = own(openSync("/dev/null", "r+"));
+    const nothing = own(openFile("/dev/null", "/dev/null", O_RDWR));
     const crash = own(crashFile());
     const spec = own(sealedFile("runsc-spec", encodeSpec(args.spec)));
     const [statusRead, statusWrite] = openPipe().map(own) as [number, number];
@@ -250,6 +259,6 @@ export function runSandbox(args: SandboxArgs): number {
       throw e;
     }
   } finally {
-    for (const fd of opened) closeSync(fd);
+    for (const fd of opened) host.close(fd);
   }
 }

@@ -1,4 +1,3 @@
-import { closeSync, openSync } from "node:fs";
 import hostSource from "../../native/host.c" with { type: "text" };
 import { type NativeModule, type NativeSymbol, nativeProgram } from "../../native/index.ts";
 import waiterSource from "../../native/waiter.c" with { type: "text" };
@@ -47,7 +46,7 @@ export function becomeWaiter(args: WaiterArgs): never {
   // Blocked, a signal stays for the program to take; until here, and while the runtime's threads end, handlers write it to the pipe.
   host.sigprocmask(SIG_BLOCK, mask, 0);
   const signals = host.signalfd(-1, mask, 0, 0);
-  const reporter = openSync(args.reporter.path, "r");
+  const reporter = host.open(host.fromUTF8(args.reporter.path), 0);
   const program = host.memfdCreate("runsc", MFD_CLOEXEC);
   const bytes = nativeProgram(waiterModule, "waiter_start");
   if (host.write(program, bytes, 0, bytes.length) !== bytes.length) throw new Error("writing a memory file failed");
@@ -55,6 +54,6 @@ export function becomeWaiter(args: WaiterArgs): never {
   const { pid, pidfd } = args.process;
   const numbers = [args.status, args.control, signals, group, pid, pidfd, reporter];
   const r = host.execFD(program, commandLine(), [numbers.join(" "), ...args.reporter.argv]);
-  closeSync(reporter);
+  host.close(reporter);
   throw new Error(`waiting for the sandbox: execveat: ${linuxerr.nameOf(-r)}`);
 }

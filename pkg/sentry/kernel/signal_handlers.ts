@@ -73,8 +73,8 @@ export class SignalAction {
 /** The action table of a process (Linux's sighand_struct), shared under CLONE_SIGHAND. */
 export class SignalHandlers {
   static readonly stateType = stateType("kernel.SignalHandlers", ["actions", "refs"]);
-  /** By signal number; index 0 is unused. Entries are made on first use. */
-  readonly actions: (SignalAction | null)[] = new Array<SignalAction | null>(linux.NSIG + 1).fill(null);
+  /** By signal number; index 0 is unused. Made on first use, as far as is used. */
+  readonly actions: (SignalAction | null)[] = [];
   /** Thread groups sharing the table. */
   refs = 1;
 
@@ -83,6 +83,7 @@ export class SignalHandlers {
     let a = this.actions[sig] ?? null;
     if (a === null) {
       a = new SignalAction();
+      while (this.actions.length < sig) this.actions.push(null);
       this.actions[sig] = a;
     }
     return a;
@@ -110,7 +111,7 @@ export class SignalHandlers {
   /** A copy with one reference, for fork. */
   fork(): SignalHandlers {
     const h = new SignalHandlers();
-    for (let i = 1; i <= linux.NSIG; i++) {
+    for (let i = 1; i < this.actions.length; i++) {
       const a = this.actions[i] ?? null;
       if (a !== null) h.get(i).words.set(a.words);
     }
@@ -120,7 +121,7 @@ export class SignalHandlers {
   /** A copy for exec: handlers become SIG_DFL, SIG_IGN stays; flags, restorer and mask are cleared. */
   copyForExec(): SignalHandlers {
     const h = new SignalHandlers();
-    for (let i = 1; i <= linux.NSIG; i++) {
+    for (let i = 1; i < this.actions.length; i++) {
       const a = this.actions[i] ?? null;
       if (a?.isIgnore()) h.get(i).handler = linux.SIG_IGN;
     }
@@ -129,7 +130,7 @@ export class SignalHandlers {
 
   /** CLONE_CLEAR_SIGHAND: every handler becomes SIG_DFL, SIG_IGN stays. */
   clearHandlers(): void {
-    for (let i = 1; i <= linux.NSIG; i++) {
+    for (let i = 1; i < this.actions.length; i++) {
       const a = this.actions[i] ?? null;
       if (a !== null && !a.isIgnore()) this.actions[i] = null;
     }

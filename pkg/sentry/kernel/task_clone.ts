@@ -313,12 +313,12 @@ function inheritGroup(t: Task, child: Task, a: CloneArgs): void {
 
 /** Stores a tid; Linux ignores bad pointers here. */
 function tryStore(t: Task, mm: MemoryManager, addr: number, tid: number): void {
-  const word = new Uint8Array(4);
-  new DataView(word.buffer).setUint32(0, tid, true);
+  const k = t.kernel;
+  k.scratchWords[0] = tid;
   try {
-    mm.copyOut(addr, word, 0, 4);
+    mm.copyOut(addr, k.scratch, 0, 4);
   } catch (e) {
-    t.kernel.errnoOf(e, t);
+    k.errnoOf(e, t);
   }
 }
 

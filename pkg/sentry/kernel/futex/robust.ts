@@ -12,6 +12,9 @@ import type { FutexManager } from "./futex.ts";
 /** Most attempts at a word that guest threads keep changing. */
 const MAX_TRIES = 100;
 
+/** Bytes of struct robust_list_head: first entry, offset, pending entry. */
+const HEAD_SIZE = 24;
+
 /** Reads a pointer of the list; -1 when it cannot be read. Bit 0 says that the entry is a PI mutex. */
 function readPointer(t: Task, buf: Uint8Array, view: DataView, addr: number): number {
   if (addr < 0 || addr > TASK_SIZE_MAX - 8) return -1;
@@ -22,6 +25,17 @@ function readPointer(t: Task, buf: Uint8Array, view: DataView, addr: number): nu
     throw e;
   }
   return view.getUint32(4, true) * 4294967296 + view.getUint32(0, true);
+}
+
+/** Reads struct robust_list_head to the kernel's scratch; false when it cannot be read. */
+function readHead(t: Task, addr: number): boolean {
+  if (addr < 0 || addr > TASK_SIZE_MAX - HEAD_SIZE) return false;
+  try {
+    return t.mm.copyIn(addr, t.kernel.scratch, 0, HEAD_SIZE) === HEAD_SIZE;
+  } catch (e) {
+    if (e instanceof LinuxError) return false;
+    throw e;
+  }
 }
 
 /** Marks one mutex word of a dead owner. False ends the walk. */
@@ -48,15 +62,16 @@ function ownerDied(m: FutexManager, t: Task, addr: number, pi: boolean, pending:
 
 /** What exit does with the list that set_robust_list(2) registered (Documentation/locking/robust-futexes.rst). The list is the guest's: nothing in it is trusted. */
 export function walkRobustList(m: FutexManager, t: Task, head: number): void {
+  // Nearly always there is nothing in it.
+  const { scratchWords: w } = t.kernel;
+  if (!readHead(t, head)) return;
+  const first = (w[1] ?? 0) * 4294967296 + (w[0] ?? 0);
+  // A signed offset from entry to word.
+  const offset = ((w[3] ?? 0) | 0) * 4294967296 + (w[2] ?? 0);
+  const pending = (w[5] ?? 0) * 4294967296 + (w[4] ?? 0);
+  if (first === head && pending === 0) return;
   const buf = new Uint8Array(8);
   const view = new DataView(buf.buffer);
-  const first = readPointer(t, buf, view, head);
-  if (first < 0) return;
-  if (readPointer(t, buf, view, head + 8) < 0) return;
-  // A signed offset from entry to word.
-  const offset = view.getInt32(4, true) * 4294967296 + view.getUint32(0, true);
-  const pending = readPointer(t, buf, view, head + 16);
-  if (pending < 0) return;
   const pendingEntry = pending - (pending % 2);
   let raw = first;
   for (let n = 0; n < ROBUST_LIST_LIMIT; n++) {

@@ -13,6 +13,7 @@ import { NetworkNamespace } from "../socket/namespace.ts";
 import type { Timekeeper } from "../time/index.ts";
 import { TimerQueue } from "../time/index.ts";
 import type { FileDescription, Mount, MountNamespace, VirtualDentry, VirtualFilesystem } from "../vfs/index.ts";
+import { KnownPath } from "../vfs/known_path.ts";
 import type { Credentials, UserNamespace } from "./auth/index.ts";
 import { CgroupNamespace } from "./cgroup_namespace.ts";
 import { CPUAccounting } from "./cpu_accounting.ts";
@@ -173,6 +174,7 @@ export class Kernel implements WorkSource {
       "scratch",
       "scratchWords",
       "strings",
+      "knownInterpreter",
       "syscallScratch",
       "fpScratch",
       "frameBuffer",
@@ -232,6 +234,8 @@ export class Kernel implements WorkSource {
   readonly scratchWords: Uint32Array;
   /** Paths and other strings of system calls. */
   readonly strings: StringTable = new StringTable();
+  /** The program interpreter that was named last. */
+  readonly knownInterpreter: KnownPath = new KnownPath();
   /** Buffers of the file system calls. */
   readonly syscallScratch: SyscallScratch = new SyscallScratch();
   /** Holds one FP state. */
@@ -290,6 +294,7 @@ export class Kernel implements WorkSource {
       scratch: Buffer.from(bytes),
       scratchWords: new Uint32Array(bytes),
       strings: new StringTable(),
+      knownInterpreter: new KnownPath(),
       syscallScratch: new SyscallScratch(),
       fpScratch: new Uint8Array(0),
       frameBuffer: new FrameBuffer(),

@@ -40,6 +40,7 @@ export function createProcess(k: Kernel, a: CreateProcessArgs): ThreadGroup {
       vfs: k.vfs,
       platform: k.platform,
       features: k.features,
+      knownInterpreter: k.knownInterpreter,
       root,
       cwd,
       creds: a.credentials,

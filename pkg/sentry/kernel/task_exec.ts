@@ -57,6 +57,7 @@ export function startExecve(
     vfs: k.vfs,
     platform: k.platform,
     features: k.features,
+    knownInterpreter: k.knownInterpreter,
     root: t.fsContext.root,
     cwd: t.fsContext.cwd,
     creds: t.creds,

@@ -12,7 +12,13 @@ import { MemoryManager } from "../mm/index.ts";
 import { FakeFile, FakePlatform } from "../mm/testutil/fake_platform.ts";
 import { MemoryFile } from "../pgalloc/index.ts";
 import type { IOSequence } from "../usermem/index.ts";
-import type { FileDescription, PathOperation, VirtualDentry, VirtualFilesystem } from "../vfs/index.ts";
+import {
+  type FileDescription,
+  KnownPath,
+  type PathOperation,
+  type VirtualDentry,
+  type VirtualFilesystem,
+} from "../vfs/index.ts";
 import { Features, type LoadArgs, loadProgram } from "./index.ts";
 
 host.safeInstall();
@@ -120,6 +126,7 @@ function args(file: TestFile, files: Record<string, TestFile> = {}): LoadArgs {
     vfs: vfs as unknown as VirtualFilesystem,
     platform,
     features: new Features(),
+    knownInterpreter: new KnownPath(),
     root: none,
     cwd: none,
     creds: newRootCredentials(newRootUserNamespace()),

@@ -29,6 +29,7 @@ import type { MemoryManager } from "../mm/index.ts";
 import type { Platform } from "../platform/platform.ts";
 import {
   type FileDescription,
+  type KnownPath,
   MAY_READ,
   PathOperation,
   type VirtualDentry,
@@ -67,6 +68,8 @@ export interface LoadArgs {
   vfs: VirtualFilesystem;
   platform: Platform;
   features: Features;
+  /** The name of the last program's interpreter. */
+  knownInterpreter: KnownPath;
   /** Where interpreters are looked up. */
   root: VirtualDentry;
   cwd: VirtualDentry;
@@ -155,10 +158,11 @@ class Target {
 }
 
 /** Opens an interpreter. */
-function openExec(a: LoadArgs, path: string): FileDescription {
+function openExec(a: LoadArgs, path: string, known: KnownPath | null): FileDescription {
   // An empty name is the working directory, and that is no program.
   if (path === "") throw linuxerr.EACCES;
   const pop = new PathOperation(a.root, a.cwd, path, true);
+  pop.known = known;
   return a.vfs.openAt(a.creds, pop, { flags: O_RDONLY, mode: 0, fileExec: true });
 }
 
@@ -200,7 +204,7 @@ function findProgram(a: LoadArgs, target: Target): void {
     target.argv.unshift(line.interpreter);
     budget.take(line.interpreter.length);
     scriptPath = line.interpreter;
-    target.replaceFile(openExec(a, line.interpreter));
+    target.replaceFile(openExec(a, line.interpreter, null));
   }
 }
 
@@ -224,7 +228,10 @@ function openInterpreter(a: LoadArgs, target: Target, targetHead: Head, p: Progr
   if (typeof bytes === "number") throw errorOf(bytes);
   if (bytes.length !== p.filesz) throw linuxerr.EIO;
   if (bytes[p.filesz - 1] !== 0) throw linuxerr.ENOEXEC;
-  const file = openExec(a, Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString("latin1"));
+  const path = Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString("latin1");
+  const known = a.knownInterpreter;
+  if (known.text !== path) known.become(path);
+  const file = openExec(a, path, known);
   try {
     if (!isReadable(a, file)) hide(a, target, file);
     const head = new Head(file);

@@ -248,6 +248,11 @@ export abstract class Inode {
    */
   touchAtime(_relatime: boolean): void {}
 
+  /** Whether touchAtime() can change anything. When that changes, VirtualFilesystem.changes does. */
+  keepsAtime(): boolean {
+    return false;
+  }
+
   /** fsync(2) without a description. */
   sync(): void {}
 

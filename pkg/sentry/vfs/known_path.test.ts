@@ -329,3 +329,32 @@ test("what is shared with the host is asked for each time", () => {
   fs.writeFileSync(join(w.dir, "f"), "one");
   expect(w.where(w.again("/f")).endsWith(":3")).toBe(true);
 });
+
+test("a link that keeps no access time is not walked again, and not taken for its target", () => {
+  for (const kind of ["gofer", "overlay"] as const) {
+    const w = new World(kind, Number.POSITIVE_INFINITY);
+    const { vfs, creds } = w.t;
+    fs.mkdirSync(join(w.dir, "d"));
+    fs.writeFileSync(join(w.dir, "d/f"), "one");
+    fs.symlinkSync("d", join(w.dir, "l"));
+    fs.symlinkSync("f", join(w.dir, "d/k"));
+    const f = w.where(w.pop("/d/f"));
+    expect(w.where(w.again("/l/k"))).toBe(f);
+    const pop = w.again("/l/k");
+    expect(pop.known?.holds(vfs, creds, w.root, null, true)).toBe(true);
+    expect(pop.known?.holds(vfs, creds, w.root, null, false)).toBe(false);
+    expect(w.where(w.again("/l/k", false))).toBe(w.where(w.pop("/d/k", false)));
+    expect(w.where(w.again("/l/k"))).toBe(f);
+    vfs.unlinkAt(creds, w.pop("/d/f"));
+    expect(w.where(w.again("/l/k"))).toBe("ENOENT");
+    expect(w.where(w.again("/l/k", false))).toBe(w.where(w.pop("/d/k", false)));
+    vfs.unlinkAt(creds, w.pop("/l"));
+    expect(w.where(w.again("/l/k", false))).toBe("ENOENT");
+  }
+  // Here each use of the link is to be seen.
+  const w = new World("tmpfs", Number.POSITIVE_INFINITY);
+  w.make("/f");
+  w.t.vfs.symlinkAt(w.t.creds, w.pop("/l"), "f");
+  w.where(w.again("/l"));
+  expect(w.again("/l").known?.holds(w.t.vfs, w.creds, w.root, null, true)).toBe(false);
+});

@@ -15,7 +15,20 @@ export class KnownPath {
   static readonly stateType = stateType(
     "vfs.KnownPath",
     [],
-    ["text", "creds", "root", "start", "changes", "until", "mount", "dentry", "missing", "additions", "isLink"],
+    [
+      "text",
+      "creds",
+      "root",
+      "start",
+      "changes",
+      "until",
+      "mount",
+      "dentry",
+      "missing",
+      "additions",
+      "isLink",
+      "followed",
+    ],
   );
   /** A byte string. */
   text = "";
@@ -35,6 +48,8 @@ export class KnownPath {
   additions = 0;
   /** A symbolic link, not followed. */
   isLink = false;
+  /** There was a symbolic link at the end, and it was followed. */
+  followed = false;
 
   /** Becomes another path. */
   become(text: string): void {
@@ -61,7 +76,7 @@ export class KnownPath {
   ): boolean {
     const d = this.dentry;
     if (d === null || this.changes !== vfs.changes || this.creds !== creds) return false;
-    if (this.root !== root || this.start !== start || (follow && this.isLink)) return false;
+    if (this.root !== root || this.start !== start || (follow ? this.isLink : this.followed)) return false;
     return (this.missing ? d.additions === this.additions : d.hashed) && vfs.elapsed() < this.until;
   }
 

@@ -203,6 +203,11 @@ export class Mount {
     inode.touchAtime((this.flags & MS_STRICTATIME) === 0);
   }
 
+  /** Whether touchAtime() of a link can change anything. */
+  keepsAtime(inode: Inode): boolean {
+    return (this.flags & MS_NOATIME) === 0 && !this.readOnly() && inode.keepsAtime();
+  }
+
   /** Per-mount options as mountinfo shows them. */
   optionString(): string {
     const f = this.flags;

@@ -136,6 +136,7 @@ export class Walker {
       "path",
       "pos",
       "links",
+      "lastFollowed",
       "resolve",
       "attributes",
       "last",
@@ -171,6 +172,8 @@ export class Walker {
   /** Of the characters of it. */
   lastHash = 0;
   lastType = LAST_ROOT;
+  /** The path's end was a symbolic link that was followed. */
+  lastFollowed = false;
   /** Slashes follow the last component. */
   trailingSlash = false;
 
@@ -320,12 +323,13 @@ export class Walker {
       return 0;
     }
     this.until = Number.POSITIVE_INFINITY;
+    this.lastFollowed = false;
     const r = this.walkToEnd(follow, directory);
     let { until } = this;
-    // Following a link sets its access time.
-    if (this.links > 0 || r === STAT_FILLED) until = 0;
+    if (r === STAT_FILLED) until = 0;
     else if (r !== 0) until = Math.min(until, vfs.missingNames.untilOf(this.dentry, this.last));
     known.learn(vfs, this.creds, this.root, this.start, this.mount, this.dentry, r !== 0, until);
+    known.followed = this.lastFollowed;
     return r;
   }
 
@@ -348,6 +352,7 @@ export class Walker {
       if (this.known !== null) this.until = Math.min(this.until, d.validUntil());
       const isLink = (d.inode.mode() & S_IFMT) === S_IFLNK && mountedAt(this.mount, d) === null;
       if (isLink && (follow || this.trailingSlash)) {
+        this.lastFollowed = true;
         if (this.followLink(d, this.trailingSlash ? "/" : "")) continue;
       } else this.stepInto(d);
       if ((directory || this.trailingSlash) && !this.isDir(this.dentry)) throw linuxerr.ENOTDIR;
@@ -426,6 +431,8 @@ export class Walker {
     if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0 || (this.mount.flags & MS_NOSYMFOLLOW) !== 0) throw linuxerr.ELOOP;
     this.mount.touchAtime(d.inode, 0);
     const magic = d.inode.getLink(this.task);
+    // What is to happen each time is not to be left out.
+    if (magic !== null || this.mount.keepsAtime(d.inode)) this.until = 0;
     if (magic !== null) {
       if ((this.resolve & RESOLVE_NO_MAGICLINKS) !== 0) throw linuxerr.ELOOP;
       if ((this.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) throw linuxerr.EXDEV;

@@ -185,6 +185,10 @@ export abstract class OverlayInode extends Inode {
     return place.dentry.inode.open(place, flags, creds);
   }
 
+  override keepsAtime(): boolean {
+    return this.upper?.inode.keepsAtime() ?? false;
+  }
+
   override touchAtime(relatime: boolean): void {
     this.upper?.inode.touchAtime(relatime);
   }

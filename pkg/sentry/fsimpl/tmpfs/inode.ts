@@ -97,6 +97,10 @@ export abstract class TmpfsInode extends MemoryInode {
     return this.nlink === 0;
   }
 
+  override keepsAtime(): boolean {
+    return true;
+  }
+
   override touchAtime(relatime: boolean): void {
     const now = this.fs.vfs.now();
     if (

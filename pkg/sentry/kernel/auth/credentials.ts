@@ -114,6 +114,28 @@ export class Credentials {
     return c;
   }
 
+  /** Whether they are the same in everything. */
+  equals(o: Credentials): boolean {
+    return (
+      this.userNamespace === o.userNamespace &&
+      this.realKUID === o.realKUID &&
+      this.effectiveKUID === o.effectiveKUID &&
+      this.savedKUID === o.savedKUID &&
+      this.fsKUID === o.fsKUID &&
+      this.realKGID === o.realKGID &&
+      this.effectiveKGID === o.effectiveKGID &&
+      this.savedKGID === o.savedKGID &&
+      this.fsKGID === o.fsKGID &&
+      this.extraKGIDs === o.extraKGIDs &&
+      this.permittedCaps.equals(o.permittedCaps) &&
+      this.inheritableCaps.equals(o.inheritableCaps) &&
+      this.effectiveCaps.equals(o.effectiveCaps) &&
+      this.boundingCaps.equals(o.boundingCaps) &&
+      this.ambientCaps.equals(o.ambientCaps) &&
+      this.securebits === o.securebits
+    );
+  }
+
   /** Whether the capability is effective, in the credentials' own user namespace. */
   hasCapability(cap: number): boolean {
     return this.effectiveCaps.has(cap);

@@ -108,7 +108,8 @@ export function execCredentials(old: Credentials, p: ExecPrivileges): ExecCreden
   c.effectiveCaps = effective ? c.permittedCaps : c.ambientCaps;
   c.securebits &= ~SECBIT_KEEP_CAPS;
   const grew = !c.permittedCaps.isSubsetOf(c.ambientCaps);
-  return { creds: c, secureExec: isSetID || (c.realKUID !== root && (effective || grew)) };
+  // What is known to be allowed to the old ones stays known.
+  return { creds: c.equals(old) ? old : c, secureExec: isSetID || (c.realKUID !== root && (effective || grew)) };
 }
 
 /** Whether the kernel uid is root of the namespace or of one above it. */

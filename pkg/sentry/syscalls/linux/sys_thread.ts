@@ -201,7 +201,8 @@ export function execveat(t: Task, args: SyscallArguments): number {
 
 function exec(t: Task, dirfd: number, pathAddr: number, argvAddr: number, envvAddr: number, flags: number): number {
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -errno.EINVAL;
-  const path = t.copyInPath(pathAddr);
+  const known = t.copyInKnownPath(pathAddr);
+  const path = known === null ? t.copyInPath(pathAddr) : known.text;
   let file: FileDescription;
   let filename = path;
   let inaccessible = false;
@@ -213,6 +214,7 @@ function exec(t: Task, dirfd: number, pathAddr: number, argvAddr: number, envvAd
     if (path === "") return -errno.ENOENT;
     const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
     const pop = new PathOperation(t.fsContext.root, startAt(t, dirfd, path), path, follow);
+    pop.known = known;
     file = t.kernel.vfs.openAt(t.creds, pop, { flags: O_RDONLY | (follow ? 0 : O_NOFOLLOW), mode: 0, fileExec: true });
   }
   try {

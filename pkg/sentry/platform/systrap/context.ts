@@ -186,7 +186,7 @@ export class SystrapContext implements Context {
   idLow = 0;
   idHigh = 0;
   /** Our copy of the frame: read once at the event, written back at resume. */
-  readonly frame: Uint32Array = new Uint32Array(FRAME_WORDS);
+  readonly frame: Uint32Array = new Uint32Array(new ArrayBuffer(FRAME_BYTES));
   readonly framePtr: number = ptr(this.frame);
   /** Sentry address of the frame's ucontext, of its fpstate, and the fpstate's size (0: no valid one). */
   ucAddr = 0;

@@ -166,9 +166,10 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   nextSlot = 0;
   readonly freeRegions: number[] = [];
   nextRegion = 0;
-  readonly notif: Uint32Array = new Uint32Array(NOTIF_WORDS);
+  /** Native code keeps the addresses of these two: of an ArrayBuffer from the start, their bytes do not move. */
+  readonly notif: Uint32Array = new Uint32Array(new ArrayBuffer(4 * NOTIF_WORDS));
   readonly notifPtr: number = ptr(this.notif);
-  readonly events: Uint32Array = new Uint32Array(16 * 3);
+  readonly events: Uint32Array = new Uint32Array(new ArrayBuffer(16 * 12));
   readonly eventsPtr: number = ptr(this.events);
   readonly addfd: Uint32Array = new Uint32Array(6);
   /** A 64-bit word read from a slot. */

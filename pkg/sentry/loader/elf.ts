@@ -25,9 +25,17 @@ export interface ProgramHeader {
   align: number;
 }
 
+/** Types of program headers that the loader looks at. */
+const USED: readonly number[] = [elf.PT_LOAD, elf.PT_INTERP, elf.PT_GNU_STACK];
+
 /** Reads an unsigned 64-bit little-endian field as a number. */
 export function getU64(v: DataView, off: number): number {
   return v.getUint32(off + 4, true) * 4294967296 + v.getUint32(off, true);
+}
+
+/** The same, of two words. */
+function u64At(words: Uint32Array, i: number): number {
+  return (words[i + 1] ?? 0) * 4294967296 + (words[i] ?? 0);
 }
 
 /** Decodes a header; null when the file is not an x86-64 executable or shared object. Linux looks at no more than this. */
@@ -69,24 +77,27 @@ export class Head {
   }
 }
 
-/** Reads the program headers; null when their description or the file is too short. */
+/** Reads the program headers that the loader looks at, in their order; null when their description or the file is too short. */
 export function readProgramHeaders(head: Head, h: ElfHeader): ProgramHeader[] | null {
   if (h.phentsize !== elf.SIZEOF_PHDR) return null;
   const size = h.phnum * elf.SIZEOF_PHDR;
   if (size === 0 || size > elf.ELF_MAX_PHDRS_SIZE) return null;
   const buf = head.read(h.phoff, size);
   if (typeof buf === "number" || buf.length !== size) return null;
-  const v = new DataView(buf.buffer, buf.byteOffset, size);
+  const words = new Uint32Array(new ArrayBuffer(size));
+  new Uint8Array(words.buffer).set(buf);
   const out: ProgramHeader[] = [];
-  for (let p = 0; p < size; p += elf.SIZEOF_PHDR) {
+  for (let p = 0; p < words.length; p += elf.SIZEOF_PHDR / 4) {
+    const type = words[p + elf.P_TYPE / 4] ?? 0;
+    if (!USED.includes(type)) continue;
     out.push({
-      type: v.getUint32(p + elf.P_TYPE, true),
-      flags: v.getUint32(p + elf.P_FLAGS, true),
-      offset: getU64(v, p + elf.P_OFFSET),
-      vaddr: getU64(v, p + elf.P_VADDR),
-      filesz: getU64(v, p + elf.P_FILESZ),
-      memsz: getU64(v, p + elf.P_MEMSZ),
-      align: getU64(v, p + elf.P_ALIGN),
+      type,
+      flags: words[p + elf.P_FLAGS / 4] ?? 0,
+      offset: u64At(words, p + elf.P_OFFSET / 4),
+      vaddr: u64At(words, p + elf.P_VADDR / 4),
+      filesz: u64At(words, p + elf.P_FILESZ / 4),
+      memsz: u64At(words, p + elf.P_MEMSZ / 4),
+      align: u64At(words, p + elf.P_ALIGN / 4),
     });
   }
   return out;

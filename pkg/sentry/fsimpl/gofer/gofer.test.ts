@@ -506,6 +506,44 @@ test("extended attributes", () => {
   expect(vfs.getXattrAt(creds, m.pop("f"), "system.posix_acl_access")).toBe(-errno.EOPNOTSUPP);
 });
 
+test("that a file has no capabilities is remembered as long as it is what it was", () => {
+  const trustFor = 100;
+  m = new Mounted(false, 100, () => {}, trustFor);
+  const { vfs, creds, clock } = m.t;
+  const name = "security.capability";
+  // cap_net_raw+ep
+  const value = Buffer.from("0100000200200000000000000000000000000000", "hex");
+  fs.writeFileSync(m.host("f"), "");
+  const fd = host.open(m.host("f"), O.O_RDONLY);
+  if (host.fsetxattr(fd, name, value, 0) < 0 || host.fremovexattr(fd, name) < 0) return; // Not here.
+  const get = (): string | number => vfs.getXattrAt(creds, m.pop("f"), name);
+  const calls = (): number => {
+    const before = host.hostCalls();
+    expect(get()).toBe(-errno.ENODATA);
+    return host.hostCalls() - before;
+  };
+  // The file has just been changed.
+  clock.sec = Math.floor(Date.now() / 1000);
+  m.stat("f");
+  calls();
+  expect(calls()).toBeGreaterThan(0);
+  clock.sec += 10;
+  Bun.sleepSync(trustFor + 20);
+  m.stat("f");
+  calls();
+  const until = performance.now() + trustFor / 2;
+  const again = calls();
+  if (performance.now() < until) expect(again).toBe(0);
+  host.fsetxattr(fd, name, value, 0);
+  Bun.sleepSync(trustFor + 20);
+  expect(get()).toBe(value.toString("latin1"));
+  vfs.removeXattrAt(creds, m.pop("f"), name);
+  expect(get()).toBe(-errno.ENODATA);
+  vfs.setXattrAt(creds, m.pop("f"), name, value.toString("latin1"), 0);
+  expect(get()).toBe(value.toString("latin1"));
+  host.close(fd);
+});
+
 test("mappings end with the file", () => {
   class Space implements MappingSpace {
     calls: string[] = [];

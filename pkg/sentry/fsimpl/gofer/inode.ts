@@ -67,6 +67,8 @@ export abstract class GoferInode extends Inode {
       "ctimeNsec",
       "mtimeSec",
       "mtimeNsec",
+      "plainSec",
+      "plainNsec",
       "controlFD",
       "askedIn",
       "knownSize",
@@ -107,6 +109,9 @@ export abstract class GoferInode extends Inode {
   ctimeNsec = 0;
   mtimeSec = 0;
   mtimeNsec = 0;
+  /** The ctime with which it had no capabilities; -1: not known. */
+  plainSec = -1;
+  plainNsec = 0;
   /** An O_PATH descriptor of a file that may have no name any more; -1: none. */
   controlFD = -1;
   /** The operation of the vfs in which the host was last asked by name; see tookStat. */
@@ -448,9 +453,26 @@ export abstract class GoferInode extends Inode {
   override getXattr(name: string, _creds: Credentials): string | number {
     if (!isStored(name)) return -errno.EOPNOTSUPP;
     if (!this.canHaveXattr()) return -errno.ENODATA;
+    const ofExec = name === XATTR_SECURITY_CAPABILITY;
+    if (ofExec && this.isPlain()) return -errno.ENODATA;
     const buf = this.gofer.xattrBuffer();
     const n = this.withDescriptor((fd) => host.fgetxattr(fd, name, buf));
+    if (ofExec && n === -errno.ENODATA) this.notePlain();
     return n < 0 ? n : host.byteString(buf, 0, n);
+  }
+
+  /** Whether the file is known to have no capabilities, which each exec asks for: it is as it was when it had none. */
+  isPlain(): boolean {
+    if (this.plainSec !== this.ctimeSec || this.plainNsec !== this.ctimeNsec) return false;
+    return this.attributesValid && this.isFresh(this.askedAt);
+  }
+
+  /** It has none now. */
+  notePlain(): void {
+    // Of two changes within one tick of the host's clock the second does not show.
+    if (!this.attributesValid || this.gofer.vfs.now().sec < this.ctimeSec + 2) return;
+    this.plainSec = this.ctimeSec;
+    this.plainNsec = this.ctimeNsec;
   }
 
   override setXattr(name: string, value: string, flags: number, _creds: Credentials): void {

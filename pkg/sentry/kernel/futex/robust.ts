@@ -27,11 +27,11 @@ function readPointer(t: Task, buf: Uint8Array, view: DataView, addr: number): nu
   return view.getUint32(4, true) * 4294967296 + view.getUint32(0, true);
 }
 
-/** Reads struct robust_list_head to the kernel's scratch; false when it cannot be read. */
-function readHead(t: Task, addr: number): boolean {
+/** Reads struct robust_list_head; false when it cannot be read. */
+function readHead(t: Task, buf: Uint8Array, addr: number): boolean {
   if (addr < 0 || addr > TASK_SIZE_MAX - HEAD_SIZE) return false;
   try {
-    return t.mm.copyIn(addr, t.kernel.scratch, 0, HEAD_SIZE) === HEAD_SIZE;
+    return t.mm.copyIn(addr, buf, 0, HEAD_SIZE) === HEAD_SIZE;
   } catch (e) {
     if (e instanceof LinuxError) return false;
     throw e;
@@ -62,13 +62,13 @@ function ownerDied(m: FutexManager, t: Task, addr: number, pi: boolean, pending:
 
 /** What exit does with the list that set_robust_list(2) registered (Documentation/locking/robust-futexes.rst). The list is the guest's: nothing in it is trusted. */
 export function walkRobustList(m: FutexManager, t: Task, head: number): void {
-  // Nearly always there is nothing in it.
-  const { scratchWords: w } = t.kernel;
-  if (!readHead(t, head)) return;
+  const w = new Uint32Array(new ArrayBuffer(HEAD_SIZE));
+  if (!readHead(t, new Uint8Array(w.buffer), head)) return;
   const first = (w[1] ?? 0) * 4294967296 + (w[0] ?? 0);
   // A signed offset from entry to word.
   const offset = ((w[3] ?? 0) | 0) * 4294967296 + (w[2] ?? 0);
   const pending = (w[5] ?? 0) * 4294967296 + (w[4] ?? 0);
+  // Nearly always there is nothing in it.
   if (first === head && pending === 0) return;
   const buf = new Uint8Array(8);
   const view = new DataView(buf.buffer);

@@ -292,16 +292,6 @@ i64 systrap_send(i64 fd, u64 idlo, u64 idhi, i64 val)
 	return systrap_sys6(16, fd, 0xc0182101, (i64)resp, 0, 0, 0);
 }
 
-/* The same, but the host's kernel carries the call out as it was made: with the registers that the notification showed. */
-i64 systrap_continue(i64 fd, u64 idlo, u64 idhi)
-{
-	u64 resp[3];
-	resp[0] = (idhi << 32) | idlo;
-	resp[1] = 0;
-	resp[2] = 1ul << 32; /* SECCOMP_USER_NOTIF_FLAG_CONTINUE */
-	return systrap_sys6(16, fd, 0xc0182101, (i64)resp, 0, 0, 0);
-}
-
 struct systrap_pollfd {
 	int fd;
 	short events, revents;

@@ -40,10 +40,6 @@ class Counter {
         this.own++;
         return native.systrap_send(...args);
       },
-      systrap_continue: (...args) => {
-        this.own++;
-        return native.systrap_continue(...args);
-      },
       systrap_await: (...args) => {
         this.own += 2;
         return native.systrap_await(...args);

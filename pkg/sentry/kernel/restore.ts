@@ -68,9 +68,7 @@ class GoneContext implements Context {
     return false;
   }
 
-  readonly canCarryOut = false;
   finishSyscall(): void {}
-  carryOut(): void {}
   resume(): void {}
   interrupt(): void {}
   setAffinity(): void {}

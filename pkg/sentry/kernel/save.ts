@@ -179,7 +179,6 @@ function rewindSaved(words: Uint32Array, ctx: Context): void {
 export function saveKernel(k: Kernel, registry: TypeRegistry): Uint8Array {
   k.pause();
   settle(k);
-  for (const t of k.tasks.all) if (isLive(t)) t.mm.acknowledgeUnmapped();
   // The first wait for a job's turn may have freed memory: only what is in use is written.
   k.memoryFile.flush();
   for (const t of k.tasks.all) if (isLive(t)) t.mm.hostSpace?.restoreCode(0, k.platform.maxUserAddress);

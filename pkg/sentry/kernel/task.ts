@@ -200,7 +200,6 @@ export class Task implements ContextOwner, EventListener {
       "stops",
       "work",
       "deadlineCap",
-      "carriesOut",
     ],
   );
   readonly kernel: Kernel;
@@ -249,8 +248,6 @@ export class Task implements ContextOwner, EventListener {
   timedOut = false;
   readonly request: BlockRequest = new BlockRequest();
   readonly blockTimer: Timer;
-  /** The call is munmap(2), which its own thread is to carry out in the host. */
-  carriesOut = false;
   /** Number of the system call that the registers stand behind, as Linux keeps it in orig_rax; -1: none. */
   origRax = -1;
   /** How that call goes on after a signal: its ERESTART code, positive; 0: it was not interrupted. */
@@ -401,7 +398,6 @@ export class Task implements ContextOwner, EventListener {
     this.work = 0;
     this.queued = false;
     this.deadlineCap = Number.POSITIVE_INFINITY;
-    this.carriesOut = false;
   }
 
   // ---- events

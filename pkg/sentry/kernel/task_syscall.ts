@@ -56,8 +56,7 @@ export function serveSyscall(t: Task, ctx: Context): void {
     let next: RunState | null;
     if (typeof r === "number") {
       if (t.nextState === null && (r > RESTART_MAX || r < RESTART_MIN) && !t.mustInterrupt() && k.strace === null) {
-        if (t.carriesOut) carryOut(t, ctx);
-        else ctx.finishSyscall(r, false);
+        ctx.finishSyscall(r, false);
         k.current = null;
         return;
       }
@@ -73,12 +72,6 @@ export function serveSyscall(t: Task, ctx: Context): void {
     k.panic(e, t);
   }
   k.current = null;
-}
-
-/** Has the thread make its call itself. */
-function carryOut(t: Task, ctx: Context): void {
-  t.carriesOut = false;
-  ctx.carryOut();
 }
 
 /** Begins the system call the context stopped for. */
@@ -255,11 +248,6 @@ export function syscallReturn(t: Task, result: number): RunState | null {
   const ctx = t.context;
   const k = t.kernel;
   if (k.strace !== null) k.strace.exit(t, t.sysno, t.args, result);
-  if (t.carriesOut) {
-    // Something is to happen first: its registers are needed, and the host could not say with which result.
-    t.carriesOut = false;
-    t.mm.acknowledgeUnmapped();
-  }
   if (t.nextState !== null) {
     const s = t.nextState;
     t.nextState = null;

@@ -87,9 +87,7 @@ function run(seed: number, steps: number): void {
         pages[at + i] = { perms: opts.perms, isPrivate: opts.isPrivate, initial, cell: { value: initial } };
       }
     } else if (op === 3) {
-      const as = mm.hostSpace;
-      if (rnd(2) === 0 && as instanceof FakeAddressSpace && mm.munmapByGuest(addr, n * PAGE)) as.guestUnmaps();
-      else mm.munmap(addr, n * PAGE);
+      mm.munmap(addr, n * PAGE);
       pages.fill(null, at, at + n);
     } else if (op === 4) {
       const perms = rnd(2) === 0 ? 3 : rnd(8);

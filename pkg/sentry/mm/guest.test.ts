@@ -15,8 +15,6 @@ const DATA = 0x10000000;
 const STORE = [0x48, 0x89, 0x17, 0x48, 0x81, 0xc7, 0, 0x10, 0, 0, 0x48, 0xff, 0xce, 0x75, 0xf1];
 /** add (%rdi),%rdx; add $4096,%rdi; dec %rsi; jnz; mov %rdx,%rdi; mov $1000,%eax; syscall */
 const SUM = [0x48, 0x03, 0x17, 0x48, 0x81, 0xc7, 0, 0x10, 0, 0, 0x48, 0xff, 0xce, 0x75, 0xf1, 0x48, 0x89, 0xd7];
-/** mov $11,%eax; syscall (munmap); mov (%rdi),%rdx; mov %rdx,%rdi; mov $1000,%eax; syscall */
-const UNMAP = [0xb8, 0x0b, 0, 0, 0, 0x0f, 0x05, 0x48, 0x8b, 0x17, 0x48, 0x89, 0xd7];
 const END = [0xb8, 0xe8, 0x03, 0, 0, 0x0f, 0x05];
 
 let memoryFile: MemoryFile;
@@ -96,11 +94,6 @@ class Guest implements p.ContextOwner {
     return this.run(CODE + 64, addr, pages, 0);
   }
 
-  /** Calls munmap; the call is not answered. */
-  unmap(addr: number, length: number): void {
-    this.run(CODE + 128, addr, length, 0);
-  }
-
   exit(): void {
     this.ctx.release();
     this.mm.decUsers();
@@ -114,7 +107,6 @@ function newGuest(): Guest {
   mm.mmap({ ...opts, addr: CODE, length: PAGE, fixed: true, unmap: true, perms: 3 });
   mm.copyOut(CODE, Uint8Array.from([...STORE, ...END]), 0, STORE.length + END.length);
   mm.copyOut(CODE + 64, Uint8Array.from([...SUM, ...END]), 0, SUM.length + END.length);
-  mm.copyOut(CODE + 128, Uint8Array.from([...UNMAP, ...END]), 0, UNMAP.length + END.length);
   mm.mprotect(CODE, PAGE, 5);
   mm.mmap({ ...opts, addr: DATA, length: 1024 * PAGE, fixed: true, unmap: true, perms: 3 });
   return new Guest(mm);
@@ -156,51 +148,6 @@ test("a real guest sees its memory through fork, copy-on-write, mprotect, mremap
   expect(g.sum(moved + 499 * PAGE, 2)).toBe(FAULT_MAPERR);
   g.mm.copyOut(moved, new Uint8Array([200]), 0, 1);
   expect(g.sum(moved, 1)).toBe(200);
-  g.exit();
-  expect(memoryFile.usedBytes).toBe(0);
-  expect(warnings).toEqual([]);
-});
-
-test("a guest that unmaps memory itself finds it gone; the memory is free when that is certain", () => {
-  const g = newGuest();
-  const { mm, ctx } = g;
-  const map = () => mm.mmap({ ...newMMapOpts(), length: 16 * PAGE, perms: 3 });
-  const at = map();
-  expect(g.store(at, 16, 1)).toBe(0);
-  const used = memoryFile.usedBytes;
-  g.unmap(at, 16 * PAGE);
-  expect(ctx.canCarryOut).toBe(true);
-  expect(mm.munmapByGuest(at, 16 * PAGE)).toBe(true);
-  g.running = true;
-  ctx.carryOut();
-  g.wait();
-  expect(g.failure).toBe(FAULT_MAPERR);
-  expect(ctx.faultAddr).toBe(at);
-  expect(memoryFile.usedBytes).toBe(used);
-  // New memory at the same place; the old is free from here on.
-  expect(map()).toBe(at);
-  expect(g.sum(at, 16)).toBe(0);
-  expect(g.store(at, 16, 3)).toBe(0);
-  expect(memoryFile.usedBytes).toBe(used);
-
-  // A call that is not carried out after all.
-  g.unmap(at + 8 * PAGE, 8 * PAGE);
-  expect(mm.munmapByGuest(at + 8 * PAGE, 8 * PAGE)).toBe(true);
-  mm.acknowledgeUnmapped();
-  expect(memoryFile.usedBytes).toBe(used - 8 * PAGE);
-  g.running = true;
-  ctx.finishSyscall(0, false);
-  g.wait();
-  expect(g.failure).toBe(FAULT_MAPERR);
-  expect(g.sum(at, 8)).toBe(24);
-
-  // Not what others may see, or have a say in; not too much at a time.
-  expect(mm.munmapByGuest(at, 64 * PAGE)).toBe(false);
-  expect(mm.incUsers()).toBe(true);
-  expect(mm.munmapByGuest(at, 8 * PAGE)).toBe(false);
-  mm.decUsers();
-  // Nobody waits for what an address space leaves behind.
-  expect(mm.munmapByGuest(at, 8 * PAGE)).toBe(true);
   g.exit();
   expect(memoryFile.usedBytes).toBe(0);
   expect(warnings).toEqual([]);

@@ -18,34 +18,6 @@ export function dropHostMappings(mm: MemoryManager, as: AddressSpace): void {
     if (vdso.end < max) as.unmap(vdso.end, max - vdso.end);
   }
   for (let p = mm.pmas.head; p !== null; p = p.next) p.mapped = false;
-  freeUnmapped(mm, as);
-}
-
-/** Leaves the unmapping of a range to the guest's own call. What it mapped has been put among mm.unmapped. */
-export function unmapByGuest(mm: MemoryManager, start: number, end: number): void {
-  mm.hostSpace?.unmapByGuest(start, end - start);
-}
-
-/** Frees what guests unmapped themselves, once it is known that they did. */
-function freeUnmapped(mm: MemoryManager, as: AddressSpace): void {
-  if (as.hasUnacknowledged()) return;
-  const list = mm.unmapped;
-  for (const p of list) p.file.decRef(p.offset, p.end - p.start);
-  list.length = 0;
-  mm.unmappedBytes = 0;
-}
-
-/** Makes sure that what guests unmapped themselves is unmapped, and frees it. */
-export function acknowledgeUnmapped(mm: MemoryManager): void {
-  const as = mm.hostSpace;
-  if (as === null || mm.unmapped.length === 0) return;
-  try {
-    as.acknowledge();
-    freeUnmapped(mm, as);
-  } catch (e) {
-    if (!(e instanceof LinuxError)) throw e;
-    dropHostMappings(mm, as);
-  }
 }
 
 /**
@@ -59,7 +31,6 @@ export function mapPMA(mm: MemoryManager, p: PMA, precommit: boolean): boolean {
     try {
       as.mapFile(p.start, p.file, p.offset, p.end - p.start, p.perms, precommit);
       p.mapped = true;
-      if (mm.unmapped.length > 0) freeUnmapped(mm, as);
       return true;
     } catch (e) {
       if (!(e instanceof LinuxError)) throw e;
@@ -78,7 +49,6 @@ export function unmapHost(mm: MemoryManager, start: number, end: number): void {
   if (first >= last) return;
   try {
     as.unmap(first, last - first);
-    if (mm.unmapped.length > 0) freeUnmapped(mm, as);
   } catch (e) {
     // Unmapping the middle of a host mapping splits it, which may exceed the host's limit.
     if (!(e instanceof LinuxError)) throw e;
@@ -92,7 +62,6 @@ export function protectHost(mm: MemoryManager, start: number, end: number, perms
   if (as === null) return;
   try {
     as.protect(start, end - start, perms);
-    if (mm.unmapped.length > 0) freeUnmapped(mm, as);
   } catch (e) {
     if (!(e instanceof LinuxError)) throw e;
     dropHostMappings(mm, as);
@@ -110,7 +79,6 @@ export function endBatch(mm: MemoryManager): void {
   if (as === null) return;
   try {
     as.endBatch();
-    if (mm.unmapped.length > 0) freeUnmapped(mm, as);
   } catch (e) {
     if (!(e instanceof LinuxError)) throw e;
     dropHostMappings(mm, as);

@@ -23,11 +23,11 @@ import { replaceCode } from "./code.ts";
 import { FAULT_RESOLVED, type FaultResult, growStack, handleUserFault, resolve } from "./faults.ts";
 import { ForcedIO } from "./forced_io.ts";
 import { forkInto, prefault, premap } from "./fork.ts";
-import { acknowledgeUnmapped, endBatch } from "./host_mapping.ts";
+import { endBatch } from "./host_mapping.ts";
 import { HotPages } from "./hot_pages.ts";
 import { madvise } from "./madvise.ts";
 import { mincore, mlock, mlockAll, msync, munlock, munlockAll } from "./mlock.ts";
-import { brk, mmap, mprotect, munmap, munmapByGuest } from "./mmap.ts";
+import { brk, mmap, mprotect, munmap } from "./mmap.ts";
 import { mremap } from "./mremap.ts";
 import type { PMA } from "./pma.ts";
 import { invalidatePMAs } from "./pma_ops.ts";
@@ -115,7 +115,7 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
       "peakRSS",
       "membarrier",
     ],
-    ["hostSpace", "codeSource", "forced", "failure", "spuriousAddr", "hot", "unmapped", "unmappedBytes"],
+    ["hostSpace", "codeSource", "forced", "failure", "spuriousAddr", "hot"],
   );
   readonly platform: Platform;
   readonly memoryFile: MemoryFile;
@@ -182,10 +182,6 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
   rssShmem = 0;
   peakRSS = 0;
 
-  /** What guests were to unmap themselves, with the references, until it is known that they did; and their size. */
-  unmapped: PMA[] = [];
-  unmappedBytes = 0;
-
   /** Why the last resolve gave null. */
   failure: FaultResult = FAULT_RESOLVED;
   /** Address of the last fault if that needed nothing. */
@@ -204,8 +200,6 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     this.hostSpace = null;
     this.codeSource = null;
     this.hot = new HotPages();
-    this.unmapped = [];
-    this.unmappedBytes = 0;
     this.failure = FAULT_RESOLVED;
     this.spuriousAddr = -1;
   }
@@ -392,19 +386,6 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
   /** munmap(2): EINVAL, ENOMEM. */
   munmap(addr: number, length: number): void {
     munmap(this, addr, length);
-  }
-
-  /**
-   * munmap(2) that is left to the guest's own call: true when it is to be carried out (Context.carryOut). Small private memory of a single thread only: nobody can
-   * tell that its pages are not free yet. When it comes to nothing after all, acknowledgeUnmapped must be called.
-   */
-  munmapByGuest(addr: number, length: number): boolean {
-    return munmapByGuest(this, addr, length);
-  }
-
-  /** Makes sure that what guests were to unmap themselves is unmapped and free. */
-  acknowledgeUnmapped(): void {
-    acknowledgeUnmapped(this);
   }
 
   /** mprotect(2); perms are PROT_READ | PROT_WRITE | PROT_EXEC. EINVAL, ENOMEM, EACCES; what lies before the culprit is changed. */

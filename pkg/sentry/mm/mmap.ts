@@ -5,7 +5,7 @@ import { AccessRead, AccessWrite, type MappingIdentity, type MMapOpts } from "..
 import { pageUp, ULONG_SPAN } from "./address.ts";
 import { AnonMappable } from "./anon_mappable.ts";
 import { FAULT_BUSERR, FAULT_RESOLVED, type FaultResult, mapNew, resolve } from "./faults.ts";
-import { anyMapped, mapPMA } from "./host_mapping.ts";
+import { mapPMA } from "./host_mapping.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isolatePMA, mergePMA, reprotectPMAs, splitPMAAt } from "./pma_ops.ts";
 import { LOCK_EAGER, LOCK_NONE, type LockMode, VMA } from "./vma.ts";
@@ -28,8 +28,6 @@ const MAX_PRECOMMIT = 16 * 1024 * 1024;
 const MAX_MAP_NEW = 64 * 1024;
 const MAX_MAP_FILE = 512 * 1024;
 const MAX_BRK_NEW = 256 * 1024;
-/** The most that a guest unmaps itself before we make sure that it did. */
-const MAX_BY_GUEST = 128 * 1024;
 
 /** See MemoryManager.mmap. */
 export function mmap(mm: MemoryManager, opts: MMapOpts, privileged: boolean): number {
@@ -105,20 +103,6 @@ export function munmap(mm: MemoryManager, addr: number, length: number): void {
   const end = addr + pageUp(length);
   if (end === addr) throw linuxerr.EINVAL;
   removeVMAs(mm, addr, end);
-}
-
-/** See MemoryManager.munmapByGuest. */
-export function munmapByGuest(mm: MemoryManager, addr: number, length: number): boolean {
-  if (mm.users !== 1 || mm.hostSpace === null || length <= 0 || length > MAX_BY_GUEST - mm.unmappedBytes) return false;
-  const end = addr + pageUp(length);
-  if (addr % PAGE_SIZE !== 0 || addr < mm.minAddr() || end > mm.maxAddr()) return false;
-  const first = mm.vmas.lowerBound(addr);
-  for (let v = first; v !== null && v.start < end; v = v.next) if (v.mappable !== null || v.special) return false;
-  // What is not mapped in the host needs no call.
-  if (!anyMapped(mm, addr, end)) return false;
-  removeVMAs(mm, addr, end, true);
-  mm.unmappedBytes += end - addr;
-  return true;
 }
 
 /** Brings memory in for [start, end) of a vma, as far as it can be; errors are ignored as mmap(2) and mlock(2) do. */

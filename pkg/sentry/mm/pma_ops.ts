@@ -1,5 +1,5 @@
 import { AccessWrite } from "../memmap/index.ts";
-import { anyMapped, beginBatch, endBatch, protectHost, unmapByGuest, unmapHost } from "./host_mapping.ts";
+import { anyMapped, beginBatch, endBatch, protectHost, unmapHost } from "./host_mapping.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import type { PMA } from "./pma.ts";
 import type { VMA } from "./vma.ts";
@@ -65,23 +65,18 @@ function mergeInto(mm: MemoryManager, a: PMA, b: PMA): void {
   a.hostBase = 0;
 }
 
-/**
- * Forgets what backs [start, end) in the guest and drops the references, after the host mapping is gone. `byGuest`: the guest's own call is about to unmap
- * it, the references are dropped later.
- */
-export function dropPMAs(mm: MemoryManager, start: number, end: number, byGuest: boolean): void {
+/** Forgets what backs [start, end) in the guest and drops the references, after the host mapping is gone. */
+export function dropPMAs(mm: MemoryManager, start: number, end: number): void {
   const first = mm.pmas.lowerBound(start);
   if (first === null || first.start >= end) return;
-  if (byGuest) unmapByGuest(mm, start, end);
-  else if (anyMapped(mm, start, end)) unmapHost(mm, start, end);
+  if (anyMapped(mm, start, end)) unmapHost(mm, start, end);
   splitPMAAt(mm, start);
   splitPMAAt(mm, end);
   let p = mm.pmas.lowerBound(start);
   while (p !== null && p.start < end) {
     const next: PMA | null = p.next;
     takePMA(mm, p);
-    if (byGuest) mm.unmapped.push(p);
-    else p.file.decRef(p.offset, p.end - p.start);
+    p.file.decRef(p.offset, p.end - p.start);
     p = next;
   }
 }

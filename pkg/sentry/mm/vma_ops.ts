@@ -107,15 +107,15 @@ export function mergeVMARange(mm: MemoryManager, start: number, end: number): vo
   }
 }
 
-/** Unmaps [start, end): memory, vmas, references. ENOMEM when it would split a vma at the limit of mappings. `byGuest`: see dropPMAs. */
-export function removeVMAs(mm: MemoryManager, start: number, end: number, byGuest = false): void {
+/** Unmaps [start, end): memory, vmas, references. ENOMEM when it would split a vma at the limit of mappings. */
+export function removeVMAs(mm: MemoryManager, start: number, end: number): void {
   const first = mm.vmas.lowerBound(start);
   if (first === null || first.start >= end) return;
   if (first.start < start && first.end > end && mm.vmas.count >= mm.maxMapCount) throw linuxerr.ENOMEM;
   splitVMAAt(mm, end);
   let v = splitVMAAt(mm, start);
   mm.hostSpace?.forgetCode(start, end);
-  dropPMAs(mm, start, end, byGuest);
+  dropPMAs(mm, start, end);
   while (v !== null && v.start < end) {
     const next: VMA | null = v.next;
     mm.vmas.remove(v);
@@ -129,9 +129,6 @@ export function removeVMAs(mm: MemoryManager, start: number, end: number, byGues
 
 /** Unmaps everything at the end of an address space that has no host side any more. */
 export function removeAll(mm: MemoryManager): void {
-  for (const p of mm.unmapped) p.file.decRef(p.offset, p.end - p.start);
-  mm.unmapped.length = 0;
-  mm.unmappedBytes = 0;
   for (let p = mm.pmas.head; p !== null; p = p.next) p.file.decRef(p.offset, p.end - p.start);
   mm.pmas.clear();
   const first = mm.vmas.head;

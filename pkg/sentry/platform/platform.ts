@@ -112,13 +112,6 @@ export interface Context {
   /** Answers an EventSyscall; `ret` goes to rax (two's complement when negative). With `thenInterrupt` an EventInterrupted follows
    * before the guest executes another instruction: used to deliver signals, whose frame needs the registers. */
   finishSyscall(ret: number, thenInterrupt: boolean): void;
-  /** Whether it stopped for a munmap(2) that carryOut can answer. */
-  readonly canCarryOut: boolean;
-  /**
-   * Answers a munmap(2) by having the host's kernel make the call with the arguments it was made with, which nobody can change any more. They were checked. What comes
-   * of it stays unknown.
-   */
-  carryOut(): void;
   /** Continues the guest with `regs` and the FP state as they now are. */
   resume(): void;
   /** Makes a running context stop soon with EventInterrupted (or another event that comes first). No-op when stopped. */
@@ -156,15 +149,6 @@ export interface AddressSpace {
   mapFile(addr: number, file: File, offset: number, length: number, at: number, precommit: boolean): void;
   /** Removes mappings; done in every thread of the address space when it returns. */
   unmap(addr: number, length: number): void;
-  /**
-   * A guest thread that stopped in munmap(2) of this range is about to make that call itself (Context.carryOut). Nobody tells when it has, and whether it could: so
-   * the range is unmapped once more by the next of the calls here that does something, or by acknowledge.
-   */
-  unmapByGuest(addr: number, length: number): void;
-  /** Whether there are such ranges that may still be mapped. */
-  hasUnacknowledged(): boolean;
-  /** Has them unmapped. Throws ENOMEM as the others do. */
-  acknowledge(): void;
   /** Changes the access bits of mappings that exist; holes are skipped. */
   protect(addr: number, length: number, at: number): void;
   /** Starts collecting mapFile, unmap and protect calls ... */

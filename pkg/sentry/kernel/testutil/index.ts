@@ -70,7 +70,6 @@ export class TestContext implements Context {
     "thenInterrupt",
     "resumes",
     "released",
-    "canCarryOut",
   ]);
   owner: ContextOwner;
   event: EventKind = EventInterrupted;
@@ -138,12 +137,6 @@ export class TestContext implements Context {
     this.raise(EventFault);
   }
 
-  readonly canCarryOut = false;
-
-  carryOut(): void {
-    throw new Error("testutil: there is no host to make a call");
-  }
-
   finishSyscall(ret: number, thenInterrupt: boolean): void {
     this.results.push(ret);
     this.regs.set(REG_RAX, ret);
@@ -191,11 +184,6 @@ class TestAddressSpace implements AddressSpace {
 
   mapFile(_addr: number, _file: File, _offset: number, _length: number, _at: number, _precommit: boolean): void {}
   unmap(_addr: number, _length: number): void {}
-  unmapByGuest(): void {}
-  hasUnacknowledged(): boolean {
-    return false;
-  }
-  acknowledge(): void {}
   protect(_addr: number, _length: number, _at: number): void {}
   beginBatch(): void {}
   endBatch(): void {}

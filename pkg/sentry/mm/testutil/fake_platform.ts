@@ -23,14 +23,11 @@ export class FakeAddressSpace implements AddressSpace {
   unmaps = 0;
   protects = 0;
   batching = 0;
-  /** Pages that a guest was to unmap; nothing can be said about them until the next call. */
-  readonly unacknowledged: number[] = [];
   /** mapFile throws ENOMEM so many times. */
   failMaps = 0;
 
   mapFile(addr: number, file: File, offset: number, length: number, at: number, _precommit: boolean): void {
     this.check(addr, length);
-    this.acknowledge();
     this.maps++;
     if (this.failMaps > 0) {
       this.failMaps--;
@@ -40,28 +37,8 @@ export class FakeAddressSpace implements AddressSpace {
     for (let o = 0; o < length; o += PAGE) this.pages.set(addr + o, { file, offset: offset + o, perms: at });
   }
 
-  unmapByGuest(addr: number, length: number): void {
-    this.check(addr, length);
-    for (let o = 0; o < length; o += PAGE) this.unacknowledged.push(addr + o);
-  }
-
-  /** The guest makes the calls that were left to it. */
-  guestUnmaps(): void {
-    for (const a of this.unacknowledged) this.pages.delete(a);
-  }
-
-  hasUnacknowledged(): boolean {
-    return this.unacknowledged.length > 0;
-  }
-
-  acknowledge(): void {
-    this.guestUnmaps();
-    this.unacknowledged.length = 0;
-  }
-
   unmap(addr: number, length: number): void {
     this.check(addr, length);
-    this.acknowledge();
     this.unmaps++;
     if (length / PAGE > this.pages.size) {
       for (const a of this.pages.keys()) if (a >= addr && a < addr + length) this.pages.delete(a);
@@ -70,7 +47,6 @@ export class FakeAddressSpace implements AddressSpace {
 
   protect(addr: number, length: number, at: number): void {
     this.check(addr, length);
-    this.acknowledge();
     this.protects++;
     for (let o = 0; o < length; o += PAGE) {
       const p = this.pages.get(addr + o);
@@ -296,12 +272,6 @@ export function checkMM(mm: MemoryManager): void {
   if (rss !== mm.currentRSS()) throw new Error("rss");
   const as = mm.hostSpace;
   if (!(as instanceof FakeAddressSpace)) return;
-  if (mm.unmapped.length > 0 && !as.hasUnacknowledged()) throw new Error("what is unmapped is not free");
-  for (const p of mm.unmapped) {
-    for (let o = 0; o < p.end - p.start; o += PAGE) {
-      if (mm.memoryFile.refsAt(p.offset + o) < 1) throw new Error("what may be mapped is free");
-    }
-  }
   let mapped = 0;
   for (const [a, page] of as.pages) {
     const p = mm.pmas.find(a);

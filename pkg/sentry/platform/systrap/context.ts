@@ -58,7 +58,6 @@ const TRAP_DEBUG = 1;
 const TRAP_PAGE_FAULT = 14;
 const SIGSYS = 31;
 const EINTR = 4;
-const SYS_munmap = 11;
 const ENOSYS = 38;
 /** SIGSEGV of a general protection fault. */
 const SIGSEGV = 11;
@@ -549,16 +548,6 @@ export class SystrapContext implements Context {
     this.run();
     if (thenInterrupt) this.signalHost();
     this.subprocess.platform.send(this.idLow, this.idHigh, ret);
-  }
-
-  get canCarryOut(): boolean {
-    return this.way === BY_NOTIFICATION && this.event === EventSyscall && this.sysno === SYS_munmap;
-  }
-
-  carryOut(): void {
-    if (this.state === DEAD) return;
-    this.run();
-    this.subprocess.platform.sendContinue(this.idLow, this.idHigh);
   }
 
   resume(): void {

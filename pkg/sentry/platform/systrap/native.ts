@@ -5,7 +5,6 @@ const symbols = {
   systrap_blob: { args: ["ptr"], returns: "i64_fast" },
   systrap_recv: { args: ["i64_fast", "ptr"], returns: "i64_fast" },
   systrap_send: { args: ["i64_fast", "i64_fast", "i64_fast", "i64_fast"], returns: "i64_fast" },
-  systrap_continue: { args: ["i64_fast", "i64_fast", "i64_fast"], returns: "i64_fast" },
   systrap_wait: { args: ["i64_fast", "i64_fast", "ptr", "ptr", "i64_fast"], returns: "i64_fast" },
   systrap_await: { args: ["i64_fast", "i64_fast", "ptr"], returns: "i64_fast" },
   systrap_spin: { args: ["ptr", "i64_fast", "i64_fast", "ptr"], returns: "i64_fast" },

@@ -110,8 +110,6 @@ export class Subprocess implements AddressSpace, FDListener {
       "lastResult",
       "ops",
       "batching",
-      "unacknowledged",
-      "acknowledging",
       "files",
       "evicted",
       "contexts",
@@ -142,9 +140,6 @@ export class Subprocess implements AddressSpace, FDListener {
   /** Operations collected and not yet carried out. */
   ops = 0;
   batching = 0;
-  /** Ranges that a guest thread was to unmap itself, address and length of each; and whether the collected operations begin with them. */
-  readonly unacknowledged: number[] = [];
-  acknowledging = false;
   /**
    * Its descriptors by File.fileID, in order of donation. They are kept, since the same few files are mapped again and again, also by the next
    * process that has this stub: no guest can make a call that uses a descriptor.
@@ -200,20 +195,8 @@ export class Subprocess implements AddressSpace, FDListener {
   /** Adds an operation to the batch. */
   add(op: Op): void {
     if (this.ops >= BATCH_OPS - 16) this.flush();
-    if (this.ops === 0) this.addUnacknowledged();
     encodeOp(this.area, this.ops * OP_WORDS, op);
     this.ops++;
-  }
-
-  /** What guest threads were to unmap themselves comes before all that may be mapped there again. */
-  addUnacknowledged(): void {
-    const list = this.unacknowledged;
-    if (list.length === 0) return;
-    this.acknowledging = true;
-    for (let i = 0; i < list.length; i += 2) {
-      encodeOp(this.area, this.ops * OP_WORDS, [SYS_munmap, list[i] ?? 0, list[i + 1] ?? 0]);
-      this.ops++;
-    }
   }
 
   /** Carries out what was collected. Throws ENOMEM when the host ran out of mappings or memory. */
@@ -226,8 +209,7 @@ export class Subprocess implements AddressSpace, FDListener {
     if (this.ops === 0) return;
     encodeOp(this.area, this.ops * OP_WORDS, OP_REPORT);
     this.ops = 0;
-    const { platform, acknowledging } = this;
-    this.acknowledging = false;
+    const platform = this.platform;
     let r = this.run(COMMAND_BASE);
     while (r < 0 && r > -4096) {
       // A dead stub has nothing mapped: every command on it has succeeded as far as memory is concerned.
@@ -242,7 +224,6 @@ export class Subprocess implements AddressSpace, FDListener {
       this.area[word] = SYS_munmap;
       r = this.run(this.lastOp);
     }
-    if (acknowledging) this.unacknowledged.length = 0;
   }
 
   mapFile(addr: number, file: File, offset: number, length: number, at: number, precommit: boolean): void {
@@ -265,42 +246,8 @@ export class Subprocess implements AddressSpace, FDListener {
   unmap(addr: number, length: number): void {
     this.checkRange(addr, length);
     if (this.dead) return;
-    if (this.ops === 0 && this.coversUnacknowledged(addr, addr + length)) {
-      // This unmaps those, too. Alone they might split a mapping, for which a host without room has none to spare.
-      encodeOp(this.area, 0, [SYS_munmap, addr, length]);
-      this.ops = 1;
-      this.acknowledging = true;
-    } else {
-      this.add([SYS_munmap, addr, length]);
-    }
+    this.add([SYS_munmap, addr, length]);
     if (this.batching === 0) this.flush();
-  }
-
-  /** Whether all there is of ranges that guests were to unmap lies in [start, end). */
-  coversUnacknowledged(start: number, end: number): boolean {
-    const list = this.unacknowledged;
-    for (let i = 0; i < list.length; i += 2) {
-      const at = list[i] ?? 0;
-      if (at < start || at + (list[i + 1] ?? 0) > end) return false;
-    }
-    return true;
-  }
-
-  unmapByGuest(addr: number, length: number): void {
-    this.checkRange(addr, length);
-    // Operations that were collected before may map what this unmaps.
-    this.flush();
-    if (this.dead) return;
-    this.unacknowledged.push(addr, length);
-  }
-
-  hasUnacknowledged(): boolean {
-    return this.unacknowledged.length > 0;
-  }
-
-  acknowledge(): void {
-    if (this.ops === 0) this.addUnacknowledged();
-    this.flush();
   }
 
   protect(addr: number, length: number, at: number): void {
@@ -582,8 +529,6 @@ export class Subprocess implements AddressSpace, FDListener {
     this.callCounts.clear();
     this.batching = 0;
     this.ops = 0;
-    this.acknowledging = false;
-    this.unacknowledged.length = 0;
     if (this.dead) return;
     // Acknowledged before anybody frees the pages: a thread that still runs can only fault from here on. What the threads used will be asked for:
     // it is read on the way.
@@ -618,7 +563,6 @@ export class Subprocess implements AddressSpace, FDListener {
   died(): void {
     if (this.dead) return;
     this.dead = true;
-    this.unacknowledged.length = 0;
     const platform = this.platform;
     host.kill(this.pid, SIGKILL);
     host.wait4(this.pid, WALL, platform.waitStatus);

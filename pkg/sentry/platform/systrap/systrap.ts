@@ -430,12 +430,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     this.native.systrap_send(this.listener, idLow, idHigh, value);
   }
 
-  /** Has the host carry out the call of a guest thread. */
-  sendContinue(idLow: number, idHigh: number): void {
-    this.setSync(!(this.poller?.on ?? false));
-    this.native.systrap_continue(this.listener, idLow, idHigh);
-  }
-
   /** Answers the report of a stub's command thread, for which we then wait: it runs on our core. */
   sendCommand(idLow: number, idHigh: number, value: number): void {
     if (this.poller?.on) this.poller.wokeOther();

@@ -142,8 +142,7 @@ export function mmap(t: Task, args: SyscallArguments): number {
 /** munmap(addr, length). */
 export function munmap(t: Task, args: SyscallArguments): number {
   if (misaligned(args, 0)) return -linuxerr.EINVAL.errno;
-  if (t.context.canCarryOut && t.mm.munmapByGuest(args.u64(0), args.u64(1))) t.carriesOut = true;
-  else t.mm.munmap(args.u64(0), args.u64(1));
+  t.mm.munmap(args.u64(0), args.u64(1));
   return 0;
 }
 

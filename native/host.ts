@@ -6,6 +6,7 @@ import ioPoolSource from "./io_pool.c" with { type: "text" };
 import safecopySource from "./safecopy.c" with { type: "text" };
 import signalsSource from "./signals.c" with { type: "text" };
 import spawnSource from "./spawn.c" with { type: "text" };
+import statSource from "./stat.c" with { type: "text" };
 import stringsSource from "./strings.c" with { type: "text" };
 import threadSource from "./thread.c" with { type: "text" };
 import watchdogSource from "./watchdog.c" with { type: "text" };
@@ -17,6 +18,7 @@ export const hostModule = {
     safecopySource,
     stringsSource,
     direntsSource,
+    statSource,
     spawnSource,
     threadSource,
     watchdogSource,
@@ -28,6 +30,7 @@ export const hostModule = {
     host_calls: { args: [], returns: "i64_fast" },
     host_sys3: { args: ["i32", "ptr", "ptr", "ptr"], returns: "i64_fast" },
     host_sys6: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i64_fast" },
+    host_fstat: { args: ["i32", "ptr"], returns: "i64_fast" },
     safe_install: { args: [], returns: "i64_fast" },
     safe_copy: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
     safe_zero: { args: ["ptr", "i64_fast"], returns: "i64_fast" },

@@ -1,5 +1,6 @@
 /** statx(2), the one stat call used: results in a HostStat. */
 import { ptr } from "bun:ffi";
+import { native } from "../../native/host.ts";
 import { AT_EMPTY_PATH } from "../abi/linux/file.ts";
 import { STATX_BASIC_STATS, STATX_BTIME } from "../abi/linux/stat.ts";
 import * as nr from "../abi/linux/syscalls.ts";
@@ -120,6 +121,11 @@ export function statx(dirfd: number, path: PathArg, flags: number, mask: number,
 /** Stat of a descriptor, also an O_PATH one. */
 export function fstat(fd: number, out: HostStat): number {
   return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, out);
+}
+
+/** As fstat, but without a time of birth: the mask says so. The host gives this for half the price. */
+export function fstatBasic(fd: number, out: HostStat): number {
+  return native.host_fstat(fd, out.address);
 }
 
 /** Stat of a path; flags are AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */

@@ -169,15 +169,19 @@ export abstract class GoferInode extends Inode {
     this.kgid = st.gid;
     this.knownSize = st.size;
     if (fs.trustFor === 0) return;
-    this.statMask = st.mask;
+    const { mask } = st;
+    // A time of birth that is known stays.
+    if ((mask & STATX_BTIME) !== 0) {
+      this.statMask = mask;
+      this.btimeSec = st.btimeSec;
+      this.btimeNsec = st.btimeNsec;
+    }
     this.blockSize = st.blksize;
     this.links = st.nlink;
     this.bytes = st.size;
     this.blocks = st.blocks;
     this.atimeSec = st.atimeSec;
     this.atimeNsec = st.atimeNsec;
-    this.btimeSec = st.btimeSec;
-    this.btimeNsec = st.btimeNsec;
     this.ctimeSec = st.ctimeSec;
     this.ctimeNsec = st.ctimeNsec;
     this.mtimeSec = st.mtimeSec;
@@ -270,7 +274,7 @@ export abstract class GoferInode extends Inode {
     const st = this.gofer.beginStat();
     const fd = this.anyFD();
     let r: number;
-    if (fd >= 0) r = host.fstat(fd, st);
+    if (fd >= 0) r = (this.statMask & STATX_BTIME) !== 0 ? host.fstatBasic(fd, st) : host.fstat(fd, st);
     else {
       if (this.parent === null) return -errno.ESTALE;
       const dirFD = this.parent.directoryFD();

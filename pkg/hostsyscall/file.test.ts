@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as errno from "../abi/linux/errno.ts";
+import { AT_FDCWD } from "../abi/linux/file.ts";
+import { STATX_BASIC_STATS } from "../abi/linux/stat.ts";
 import * as host from "./index.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "hostsyscall-"));
@@ -34,6 +36,19 @@ test("files, links and attributes", () => {
   expect(host.fstat(fd, stat)).toBe(0);
   expect([stat.size, stat.mode, stat.nlink, stat.uid]).toEqual([70, 0o104755, 2, host.geteuid()]);
   expect([stat.atimeSec, stat.atimeNsec, stat.mtimeSec, stat.mtimeNsec]).toEqual([-5, 7, 2 ** 33, 999999999]);
+  const basic = new host.HostStat();
+  for (const target of [fd, at]) {
+    expect([host.fstat(target, stat), host.fstatBasic(target, basic)]).toEqual([0, 0]);
+    expect(basic.mask).toBe(STATX_BASIC_STATS);
+    const fields = ["nlink", "uid", "gid", "mode", "ino", "size", "blocks", "blksize", "rdev", "dev"] as const;
+    const times = ["atimeSec", "atimeNsec", "mtimeSec", "mtimeNsec", "ctimeSec", "ctimeNsec"] as const;
+    for (const f of [...fields, ...times]) expect([f, basic[f]]).toEqual([f, stat[f]]);
+  }
+  expect(host.fstatBasic(-1, basic)).toBe(-errno.EBADF);
+  const device = host.openat(AT_FDCWD, "/dev/null", 0);
+  expect([host.fstat(device, stat), host.fstatBasic(device, basic)]).toEqual([0, 0]);
+  expect([basic.rdev, basic.dev, basic.mode]).toEqual([stat.rdev, stat.dev, stat.mode]);
+  expect(host.close(device)).toBe(0);
   expect(host.openat(at, "f", 0o300)).toBe(-errno.EEXIST);
   expect(host.close(fd)).toBe(0);
   expect(host.renameat2(at, "g", at, "f2", 0)).toBe(0);

@@ -206,6 +206,25 @@ test("what others change is seen when answers of the host are too old", () => {
   expect(errorOf(() => m.stat("f"))).toBe("ENOENT");
 });
 
+test("open files are asked about, and keep their time of birth", () => {
+  m = new Mounted(false, 100, () => {}, 1e9);
+  fs.writeFileSync(m.host("f"), "one");
+  for (let i = 0; i < 2; i++) expect(m.stat("f").size).toBe(3);
+  const before = m.stat("f");
+  const fd = m.open("f", O.O_RDONLY);
+  fs.writeFileSync(m.host("f"), "longer");
+  fs.chmodSync(m.host("f"), 0o600);
+  fs.linkSync(m.host("f"), m.host("g"));
+  const st = new Statx();
+  fd.stat(st);
+  expect([st.size, st.mode & 0o777, st.nlink, st.ino]).toEqual([6, 0o600, 2, before.ino]);
+  expect([st.mask, st.btimeSec, st.btimeNsec]).toEqual([before.mask, before.btimeSec, before.btimeNsec]);
+  expect(st.ctimeNsec).toBe(Number(fs.lstatSync(m.host("f"), { bigint: true }).ctimeNs % 1000000000n));
+  // What was seen so is not unseen by path.
+  expect([m.stat("f").size, m.stat("f").btimeNsec]).toEqual([6, before.btimeNsec]);
+  fd.decRef();
+});
+
 for (const exclusive of [true, false]) {
   test(`remembers names and attributes, and finds out when a file was replaced (exclusive ${exclusive})`, () => {
     m = new Mounted(exclusive, 100, () => {}, 1e9);

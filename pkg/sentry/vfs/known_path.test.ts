@@ -318,6 +318,48 @@ test("what others do on the host is seen after the time for which it is trusted"
   }
 });
 
+test("a name is not trusted for longer because another one of the file was seen", () => {
+  const trustFor = 300;
+  for (const kind of ["gofer", "overlay"] as const) {
+    const w = new World(kind, trustFor);
+    const at = (path: string): string => join(w.dir, path);
+    fs.writeFileSync(at("a"), "one");
+    fs.linkSync(at("a"), at("b"));
+    // Once to be seen, once to be remembered.
+    for (let i = 0; i < 2; i++) expect(w.where(w.again("/b"))).not.toBe("ENOENT");
+    const until = performance.now() + trustFor + 10;
+    fs.rmSync(at("b"));
+    Bun.sleepSync(trustFor / 2);
+    for (let i = 0; i < 2; i++) expect(w.where(w.again("/a"))).not.toBe("ENOENT");
+    const { vfs, creds } = w.t;
+    try {
+      vfs.openAt(creds, w.again("/b"), { flags: O.O_RDONLY, mode: 0 }).decRef();
+    } catch (e) {
+      if (!(e instanceof LinuxError)) throw e;
+    }
+    while (performance.now() < until) w.where(w.again("/b"));
+    expect(w.where(w.again("/b"))).toBe("ENOENT");
+    expect(w.where(w.again("/a"))).not.toBe("ENOENT");
+  }
+});
+
+test("a missing name is not trusted for longer because a layer remembers it", () => {
+  const trustFor = 300;
+  const w = new World("overlay", trustFor);
+  // As when another name takes its place in the table.
+  const forget = (): void => w.t.vfs.missingNames.forget(w.root.dentry, "f");
+  for (let i = 0; i < 3; i++) {
+    expect(w.where(w.pop("/f"))).toBe("ENOENT");
+    forget();
+  }
+  const until = performance.now() + trustFor + 10;
+  fs.writeFileSync(join(w.dir, "f"), "");
+  Bun.sleepSync(trustFor / 2);
+  forget();
+  while (performance.now() < until) w.where(w.pop("/f"));
+  expect(w.where(w.again("/f"))).not.toBe("ENOENT");
+});
+
 test("what is shared with the host is asked for each time", () => {
   const w = new World("overlay", 0);
   fs.writeFileSync(join(w.dir, "f"), "one");

@@ -137,8 +137,11 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
 
   override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
     const d = vd.dentry;
-    if (!d.deleted && d.parent !== null && d.parent.inode instanceof GoferInode) {
-      this.setLocation(d.parent.inode, d.name);
+    const dir = d.parent?.inode;
+    if (!d.deleted && dir instanceof GoferInode && (this.parent !== dir || this.name !== d.name)) {
+      // It was another name that the host was asked about last.
+      this.namedAt = Number.NEGATIVE_INFINITY;
+      this.setLocation(dir, d.name);
     }
     const acc = flags & O_ACCMODE;
     const h = this.getHandle(acc === O_WRONLY || acc === O_RDWR);

@@ -87,6 +87,9 @@ export class OverlayFilesystem extends Filesystem {
         if (m.fs.revalidates) this.missingFor = Math.min(this.missingFor, m.fs.missingFor);
       if (this.upperMount?.fs.revalidates === true)
         this.missingFor = Math.min(this.missingFor, this.upperMount.fs.missingFor);
+      // Names are remembered once: an answer from a layer's memory would be trusted anew.
+      for (const m of this.lowerMounts) m.fs.missingFor = 0;
+      if (this.upperMount !== null) this.upperMount.fs.missingFor = 0;
     }
     const lowers = this.lowerMounts.map((m) => m.root);
     const first = lowers[0];

@@ -166,7 +166,7 @@ export class LinePoller {
   }
 
   /**
-   * A thread reported by signal: a fault, or a call that needs its registers. It sleeps until we wake it, which is dear on a core that is not
+   * A thread reported by signal (a fault, or a call that needs its registers), or its stub is to change mappings. It sleeps until we wake it, which is dear on a core that is not
    * ours. A process that has just begun does so all the time and is served better on our core.
    */
   disturbed(): void {

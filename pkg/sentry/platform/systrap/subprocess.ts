@@ -184,6 +184,8 @@ export class Subprocess implements AddressSpace, FDListener {
   run(address: number): number {
     if (this.dead) return -ESRCH;
     const platform = this.platform;
+    // Threads whose mappings change are best on our core.
+    platform.poller?.disturbed();
     platform.sendCommand(this.commandLow, this.commandHigh, address);
     if (!platform.awaitReport(this, this.pid)) {
       this.died();

@@ -5,17 +5,18 @@ import { decodeSpec, FD } from "./spec.ts";
 import { send } from "./status.ts";
 
 const SIGKILL = 9;
+const EINTR = 4;
 
-/** Reads a whole descriptor as UTF-8. */
+/** Reads a descriptor to its end, as UTF-8. */
 function readAll(fd: number): string {
   const chunks: Buffer[] = [];
   const buf = Buffer.alloc(65536);
-  for (let at = 0; ; ) {
-    const n = host.pread(fd, buf, 0, buf.length, at);
+  for (;;) {
+    const n = host.read(fd, buf);
+    if (n === -EINTR) continue;
     if (n < 0) throw new Error(`reading descriptor ${fd}: ${n}`);
     if (n === 0) break;
     chunks.push(Buffer.from(buf.subarray(0, n)));
-    at += n;
   }
   return Buffer.concat(chunks).toString("utf8");
 }

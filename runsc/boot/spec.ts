@@ -2,7 +2,7 @@
 
 /** Descriptor numbers the sandbox process is started with. 0 and 1 are /dev/null, 2 is where a crash of the runtime is written. */
 export const FD = {
-  /** The BootSpec as JSON, a file. */
+  /** The BootSpec as JSON: read end of a pipe. */
   spec: 3,
   /** StatusMessages, one JSON text a line: write end of a pipe. */
   status: 4,

@@ -60,7 +60,7 @@ export const doCommand: Readonly<Command> = {
         config,
         rootFD,
         stdio: [0, 1, 2],
-        spec: {
+        spec: () => ({
           argv: rawArguments(args),
           env: procStrings("/proc/self/environ"),
           cwd: bytes(normalize(cwd)),
@@ -78,7 +78,7 @@ export const doCommand: Readonly<Command> = {
           fileAccess: config.fileAccess ?? "timed",
           cpus: availableParallelism(),
           memory: totalmem(),
-        },
+        }),
       });
     } finally {
       host.close(rootFD);

@@ -13,7 +13,8 @@ import { becomeWaiter } from "./waiter.ts";
 /** What a sandbox is made of. */
 export interface SandboxArgs {
   readonly config: Config;
-  readonly spec: BootSpec;
+  /** Asked for while the sandbox process starts. */
+  readonly spec: () => BootSpec;
   /** O_PATH descriptor of the directory that becomes the root. Stays the caller's. */
   readonly rootFD: number;
   /** Standard input, output and error of the command. Stay the caller's. */
@@ -32,7 +33,6 @@ const F_SETFL = 4;
 const O_NONBLOCK = 0x800;
 const F_ADD_SEALS = 1033;
 const F_SEAL_SHRINK_GROW = 2 | 4;
-const F_SEAL_WRITE = 8;
 /** Exit code when the sandbox failed, as gVisor's. */
 const EXIT_FAILURE = 128;
 /** What a crashing runtime may say at most. */
@@ -40,9 +40,10 @@ const CRASH_SIZE = 65536;
 
 /**
  * Environment of the sandbox process: nothing of the caller's. The collector and the compiler work on the main thread: no
- * thread starts late, and throughput was measured equal; nor does one touch memory ahead of the heap, half a megabyte that an idle sandbox never uses. All compilers wait until code is about ten times as hot as by default: most
- * sandboxes are too short to earn back what they cost (half of the time of the first hundred execs, a quarter of a short command's). TZ:
- * else the clock looks for a file. No rseq: stubs must not inherit one.
+ * thread starts late, and throughput was measured equal; nor does one touch memory ahead of the heap, half a megabyte that an idle
+ * sandbox never uses. All compilers wait until code is about ten times as hot as by default: most sandboxes are too short to earn back
+ * what they cost (half of the time of the first hundred execs, a quarter of a short command's). TZ: else the clock looks for a file. No
+ * rseq: stubs must not inherit one.
  */
 const bootEnvironment: readonly string[] = [
   "TZ=UTC",
@@ -74,21 +75,6 @@ function ourselves(name: string, ...command: readonly string[]): { path: string;
 /** Ends a sandbox process. */
 function kill(p: Launched): void {
   host.pidfdSendSignal(p.pidfd, constants.signals.SIGKILL);
-}
-
-/** A memory file with these bytes that nobody can change any more. */
-function sealedFile(name: string, text: string): number {
-  const fd = host.memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0) throw new Error("memfd_create failed");
-  const bytes = Buffer.from(text, "utf8");
-  let done = 0;
-  while (done < bytes.length) {
-    const n = host.pwrite(fd, bytes, done, bytes.length - done, done);
-    if (n <= 0) throw new Error("writing a memory file failed");
-    done += n;
-  }
-  host.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK_GROW | F_SEAL_WRITE);
-  return fd;
 }
 
 /** A memory file of a fixed size that a dying runtime may write to. */
@@ -221,12 +207,12 @@ export function runSandbox(args: SandboxArgs): number {
     const log = own(openLog(args.config, args.stdio[2]));
     const nothing = own(openFile("/dev/null", "/dev/null", O_RDWR));
     const crash = own(crashFile());
-    const spec = own(sealedFile("runsc-spec", encodeSpec(args.spec)));
+    const [specRead, specWrite] = openPipe().map(own) as [number, number];
     const [statusRead, statusWrite] = openPipe().map(own) as [number, number];
     const [controlRead, controlWrite] = openPipe().map(own) as [number, number];
     const fds: number[] = new Array(FD.end).fill(nothing);
     fds[2] = crash;
-    fds[FD.spec] = spec;
+    fds[FD.spec] = specRead;
     fds[FD.status] = statusWrite;
     fds[FD.control] = controlRead;
     fds[FD.root] = args.rootFD;
@@ -245,6 +231,10 @@ export function runSandbox(args: SandboxArgs): number {
       // Only the sandbox process may hold these ends: their end of file is how each side learns of the other's death.
       disown(statusWrite);
       disown(controlRead);
+      disown(specRead);
+      // When that fails, the process is gone, and how it ended is said below.
+      host.writeText(specWrite, encodeSpec(args.spec()));
+      disown(specWrite);
       return follow({
         process: child,
         statusFD: statusRead,

@@ -75,8 +75,12 @@ const MAX_FILES = 40;
 const PR_SET_SYSCALL_USER_DISPATCH = 59;
 const PR_SYS_DISPATCH_ON = 1;
 
-/** Calls from one place after which it is patched, how often that is tried, and how many places are counted at a time. */
-const HOT_CALLS = 16;
+/**
+ * Calls from one place after which it is patched: dispatched ones, which patching makes faster, and notified ones, for which it does nothing until lines are polled again. How
+ * often that is tried, and how many places are counted at a time.
+ */
+export const HOT_DISPATCHED = 16;
+export const HOT_NOTIFIED = 128;
 const PATCH_TRIES = 4;
 const COUNTED_SITES = 4096;
 /** Bytes of a page. */
@@ -347,14 +351,14 @@ export class Subprocess implements AddressSpace, FDListener {
     return this.code?.readCode(site.address, now) === true && now.every((b, i) => b === site.original[i]);
   }
 
-  /** Counts a call from the instruction that ends at `ip`; patches the site when it is hot. */
-  countCall(ip: number, nr: number): void {
+  /** Counts a call from the instruction that ends at `ip`; patches the site at every so many. */
+  countCall(ip: number, nr: number, every: number): void {
     const counts = this.callCounts;
     const n = (counts.get(ip) ?? 0) + 1;
-    if (n > HOT_CALLS * PATCH_TRIES) return;
+    if (n > every * PATCH_TRIES) return;
     if (n === 1 && counts.size >= COUNTED_SITES) counts.clear();
     counts.set(ip, n);
-    if (n % HOT_CALLS === 0 && !this.dead) this.patch(ip, nr);
+    if (n % every === 0 && !this.dead) this.patch(ip, nr);
   }
 
   /**

@@ -30,7 +30,7 @@ import {
   STUB_MEMORY_FILE,
   StubImage,
 } from "./stub.ts";
-import { Subprocess } from "./subprocess.ts";
+import { HOT_NOTIFIED, Subprocess } from "./subprocess.ts";
 import { vdsoAddress, vdsoChecksum } from "./vdso.ts";
 
 const SYS_munmap = 11;
@@ -254,7 +254,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     if (poller === null) return;
     const { subprocess, syscallIP } = ctx;
     const entry = subprocess.calls.indexOf(syscallIP);
-    if (entry === 0) subprocess.countCall(syscallIP, ctx.sysno);
+    if (entry === 0) subprocess.countCall(syscallIP, ctx.sysno, HOT_NOTIFIED);
     else ctx.notifiedIP = subprocess.calls.returnOf(entry);
     poller.called(ctx);
   }

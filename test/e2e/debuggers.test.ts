@@ -156,8 +156,11 @@ describe.skipIf(!has("gdb") || !has("gcc"))("gdb", () => {
       "kill",
     ]);
     expect(withoutNumbers(guest.stdout)).toBe(withoutNumbers(host.stdout));
-    expect(guest.stdout).toContain("$1 = 200");
-    expect(guest.stdout).toContain("$2 = 62");
+    expect(withoutNumbers(guest.stderr)).toBe(withoutNumbers(host.stderr));
+    // gdb 13 cannot write the registers of processors with AMX (their state is larger than it expects), on the host either; it can do the rest.
+    const calls = !host.stderr.includes("extended state");
+    expect(guest.stdout).toContain(calls ? "$1 = 200" : "$1 = 62");
+    expect(guest.stdout).toContain(calls ? "$2 = 62" : "$1 = 62");
   });
 
   test("follows threads", () => {

@@ -297,6 +297,14 @@ struct systrap_pollfd {
 	short events, revents;
 };
 
+/* What poll(2) is to wait for: that a descriptor can be read. */
+static void systrap_readable(struct systrap_pollfd *p, i64 fd)
+{
+	p->fd = fd;
+	p->events = 1;
+	p->revents = 0;
+}
+
 /*
  * Waits for a notification or events of the epoll, at most timeout_ns (negative: for ever). Returns the number of epoll events (16 at most, 12 bytes
  * each in evs), with bit 16 set when a notification was received; or -errno. The listener is polled beside the epoll and not by it: an epoll
@@ -306,12 +314,8 @@ i64 systrap_wait(i64 epfd, i64 listener, u64 *notif, char *evs, i64 timeout_ns)
 {
 	struct systrap_pollfd p[2];
 	i64 n, ts[2];
-	p[0].fd = listener;
-	p[0].events = 1;
-	p[0].revents = 0;
-	p[1].fd = epfd;
-	p[1].events = 1;
-	p[1].revents = 0;
+	systrap_readable(&p[0], listener);
+	systrap_readable(&p[1], epfd);
 	if (timeout_ns <= 0) {
 		n = systrap_sys6(7, (i64)p, 2, timeout_ns < 0 ? -1 : 0, 0, 0, 0);
 	} else {
@@ -435,12 +439,8 @@ i64 systrap_await(i64 listener, i64 pidfd, u64 *notif)
 {
 	struct systrap_pollfd p[2];
 	i64 n;
-	p[0].fd = listener;
-	p[0].events = 1;
-	p[0].revents = 0;
-	p[1].fd = pidfd;
-	p[1].events = 1;
-	p[1].revents = 0;
+	systrap_readable(&p[0], listener);
+	systrap_readable(&p[1], pidfd);
 	n = systrap_sys6(7, (i64)p, 2, -1, 0, 0, 0);
 	if (n < 0)
 		return n;

@@ -208,7 +208,7 @@ export class SystrapContext implements Context {
   cpu = -1;
   stoppedAt = 0;
   ranAt = 0;
-  /** When it was told to report, performance.now(); 0: it was not, or did. */
+  /** When it was told to report, in the platform's patience(); 0: it was not, or did. */
   interruptedAt = 0;
   /** Where it faulted last in what may have been patched before; 0: nowhere. */
   retriedIP = 0;
@@ -648,7 +648,7 @@ export class SystrapContext implements Context {
   setAffinity(mask: Uint32Array | null): void {
     if (this.state === DEAD || (mask === null && !this.pinned && this.home < 0)) return;
     this.pinned = mask !== null;
-    this.home = -1;
+    this.subprocess.platform.placement.forget(this);
     setAffinity(this.hostTID, mask ?? this.subprocess.platform.allCPUs);
   }
 
@@ -714,6 +714,7 @@ export class SystrapContext implements Context {
     if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
     if (this.state === RUNNING) this.subprocess.platform.running--;
     this.subprocess.platform.placement.leave(this);
+    this.subprocess.platform.placement.forget(this);
     const told = this.state === RUNNING || this.state === STOPPED;
     this.state = DEAD;
     this.event = EventDied;

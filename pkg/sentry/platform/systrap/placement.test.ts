@@ -90,6 +90,30 @@ test("one that was woken by others goes on beside them, unless one of them compu
   expect([b.home, b.cpu]).toEqual([-1, 0]);
 });
 
+test("a CPU of its own is a thread's for a while", () => {
+  const a = thread();
+  const b = thread();
+  placement.runs(a);
+  placement.runs(b);
+  calls(b, 6);
+  placement.review();
+  expect([a.home, b.home, placement.settled]).toEqual([0, 1, [a, b]]);
+  placement.since -= 1000;
+  placement.review();
+  expect([a.home, b.home, placement.settled]).toEqual([-1, -1, []]);
+  // They are where they are; another conflict settles it again.
+  here = 1;
+  calls(b, 3);
+  expect([b.home, b.cpu]).toEqual([-1, 1]);
+  here = 0;
+  calls(b, 1);
+  expect([a.home, b.home]).toEqual([0, 1]);
+  placement.forget(b);
+  placement.forget(a);
+  placement.forget(a);
+  expect([a.home, b.home, placement.settled]).toEqual([-1, -1, []]);
+});
+
 test("nobody moves when every CPU has something to do", () => {
   const threads = [thread(), thread(), thread()] as const;
   const [a, b, c] = threads;

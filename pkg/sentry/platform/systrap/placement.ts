@@ -6,6 +6,8 @@ import type { SystrapPlatform } from "./systrap.ts";
 
 /** Events of other threads during which a thread runs without one of its own before it is taken to compute. */
 const COMPUTES = 6;
+/** How long (ns) a CPU of its own is a thread's: the host, which knows what others do, may think otherwise. If not, the next conflict settles it again. */
+export const REVIEW_NS = 200_000_000;
 
 /**
  * On which CPUs guest threads run whose calls are notified. The host wakes the sentry where the thread that calls stops, and has threads go on
@@ -16,13 +18,16 @@ export class Placement {
   static readonly stateType = stateType(
     "systrap.Placement",
     [],
-    ["platform", "cpus", "running", "events", "mask", "moves"],
+    ["platform", "cpus", "running", "settled", "since", "events", "mask", "moves"],
   );
   readonly platform: SystrapPlatform;
   /** The CPUs we may use. */
   readonly cpus: readonly number[];
   /** Threads that run, by the CPU on which they were woken. */
   readonly running: SystrapContext[][] = [];
+  /** Threads with a CPU of their own, and since when there are any (performance.now). */
+  readonly settled: SystrapContext[] = [];
+  since = 0;
   /** Events of all threads so far. */
   events = 0;
   readonly mask: Uint32Array = new Uint32Array(CPU_WORDS);
@@ -104,6 +109,8 @@ export class Placement {
   /** Gives a thread a CPU of its own. */
   settle(ctx: SystrapContext, cpu: number): void {
     if (ctx.home === cpu || ctx.pinned) return;
+    if (this.settled.length === 0) this.since = performance.now();
+    if (ctx.home < 0) this.settled.push(ctx);
     ctx.home = cpu;
     this.moves++;
     onlyCPU(this.mask, cpu);
@@ -113,7 +120,22 @@ export class Placement {
   /** ... and takes it away: it goes on where it is woken. */
   unsettle(ctx: SystrapContext): void {
     if (ctx.home < 0) return;
+    this.forget(ctx);
+    setAffinity(ctx.hostTID, this.platform.allCPUs);
+  }
+
+  /** A thread gets another affinity, or is gone. */
+  forget(ctx: SystrapContext): void {
+    if (ctx.home < 0) return;
     ctx.home = -1;
-    if (!ctx.pinned) setAffinity(ctx.hostTID, this.platform.allCPUs);
+    const at = this.settled.indexOf(ctx);
+    const last = this.settled.pop();
+    if (last !== undefined && last !== ctx) this.settled[at] = last;
+  }
+
+  /** Takes CPUs away again that threads have had for long enough. */
+  review(): void {
+    if (performance.now() - this.since < REVIEW_NS / 1e6) return;
+    for (let c = this.settled.at(-1); c !== undefined; c = this.settled.at(-1)) this.unsettle(c);
   }
 }

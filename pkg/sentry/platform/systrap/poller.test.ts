@@ -47,6 +47,7 @@ class World {
   computes = false;
   readonly placement = {
     events: 0,
+    forget: (): void => {},
     isComputing: (): boolean => this.computes,
     computing: (): unknown => (this.computes ? this : null),
   };

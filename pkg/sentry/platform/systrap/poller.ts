@@ -232,7 +232,7 @@ export class LinePoller {
     ctx.hot = true;
     this.platform.native.systrap_select(ctx.slotHost + SLOT_SELECTOR, 1);
     host.schedSetscheduler(ctx.hostTID, SCHED_BATCH);
-    ctx.home = -1;
+    this.platform.placement.forget(ctx);
     if (!ctx.pinned) setAffinity(ctx.hostTID, this.otherCPUs);
   }
 

@@ -219,6 +219,13 @@ describe("systrap", () => {
     as.release();
   });
 
+  test("time in which we do not run does not count against a thread that is to report", () => {
+    platform.patienceSeen = performance.now();
+    const before = platform.patience();
+    platform.patienceSeen -= 60_000;
+    expect(platform.patience() - before).toBeLessThan(1000);
+  });
+
   test("threads of one address space run beside each other and are reused", () => {
     load(`mov $39,%eax; mov %rsp,%rdi; syscall; ${DONE}`);
     const as = addressSpace();

@@ -7,7 +7,7 @@ import type { AddressSpace, ContextOwner, FDListener, Platform, Vdso, WorkSource
 import { ownAffinity } from "./affinity.ts";
 import type { SystrapContext } from "./context.ts";
 import type { SystrapNative } from "./native.ts";
-import { Placement } from "./placement.ts";
+import { Placement, REVIEW_NS } from "./placement.ts";
 import { LinePoller } from "./poller.ts";
 import {
   COMMAND_BASE,
@@ -59,6 +59,8 @@ const SHARED_SIZE = STATUS_OFFSET + 0x1000;
 /** A thread told to report that does not (a guest can block the signal in a forged frame) loses its stub after this many ms. */
 const PATIENCE_MS = 3000;
 const PATIENCE_CHECK_NS = 250_000_000;
+/** What counts of the time between two looks at it, in ms: a machine that stood still, or had no time for us, had none for the thread. */
+const PATIENCE_STEP_MS = 300;
 
 /** Where to say what an operator should read. */
 export interface PlatformLog {
@@ -139,6 +141,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       "usageWords",
       "usageBytes",
       "expected",
+      "patienceTime",
+      "patienceSeen",
     ],
   );
   readonly name: string = "systrap";
@@ -198,6 +202,9 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   readonly holders: Map<number, Subprocess[]> = new Map();
   /** Threads told to report that have not yet. */
   readonly expected: Set<SystrapContext> = new Set();
+  /** See patience(); and when that was asked for last (performance.now). */
+  patienceTime = 1;
+  patienceSeen = 0;
   fpStateSize = 0;
   fpSoftware: Uint8Array = new Uint8Array(48);
   /** The FP state of a fresh process. */
@@ -505,6 +512,10 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       this.checkExpected();
       if (timeout < 0 || timeout > PATIENCE_CHECK_NS) timeout = PATIENCE_CHECK_NS;
     }
+    if (this.placement.settled.length > 0) {
+      this.placement.review();
+      if (timeout < 0 || timeout > REVIEW_NS) timeout = REVIEW_NS;
+    }
     return handled + this.pollHost(timeout);
   }
 
@@ -521,7 +532,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
 
   /** A thread was told to report. */
   expectReport(ctx: SystrapContext): void {
-    ctx.interruptedAt = performance.now();
+    if (this.expected.size === 0) this.patienceSeen = performance.now();
+    ctx.interruptedAt = this.patience();
     this.expected.add(ctx);
   }
 
@@ -531,9 +543,17 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     this.expected.delete(ctx);
   }
 
+  /** The time by which patience is measured (ms): it stands still while nobody is expected, and while we cannot run. */
+  patience(): number {
+    const now = performance.now();
+    this.patienceTime += Math.min(now - this.patienceSeen, PATIENCE_STEP_MS);
+    this.patienceSeen = now;
+    return this.patienceTime;
+  }
+
   /** Kills the stubs of threads that will not report. */
   checkExpected(): void {
-    const limit = performance.now() - PATIENCE_MS;
+    const limit = this.patience() - PATIENCE_MS;
     for (const ctx of this.expected) {
       // Sets iterate in order of insertion: the rest was told later.
       if (ctx.interruptedAt > limit) break;

@@ -45,7 +45,7 @@ const CRASH_SIZE = 65536;
  * what they cost (half of the time of the first hundred execs, a quarter of a short command's). TZ: else the clock looks for a file. No
  * rseq: stubs must not inherit one.
  */
-const bootEnvironment: readonly string[] = [
+export const bootEnvironment: readonly string[] = [
   "TZ=UTC",
   "LANG=C",
   "BUN_JSC_useConcurrentJIT=0",

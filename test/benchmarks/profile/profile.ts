@@ -21,6 +21,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import * as host from "../../../pkg/hostsyscall/index.ts";
 import { type BootSpec, encodeSpec, FD } from "../../../runsc/boot/index.ts";
+import { bootEnvironment } from "../../../runsc/sandbox/sandbox.ts";
 import { which } from "../systems.ts";
 import { flameGraph } from "./flame_graph.ts";
 import { JITDump } from "./jitdump.ts";
@@ -29,21 +30,8 @@ import { folded, readPerf, readSampler, report } from "./stacks.ts";
 const O_PATH_DIRECTORY = 0x200000 | 0x10000 | 0x80000;
 const root = dirname(dirname(dirname(import.meta.dir)));
 
-/** As package sandbox sets it, without which the figures would be another program's. */
-const environment: readonly string[] = [
-  "TZ=UTC",
-  "LANG=C",
-  "BUN_JSC_useConcurrentJIT=0",
-  "BUN_JSC_useConcurrentGC=0",
-  "BUN_JSC_numberOfGCMarkers=1",
-  "BUN_JSC_thresholdForOptimizeAfterWarmUp=10000",
-  "BUN_JSC_thresholdForOptimizeAfterLongWarmUp=10000",
-  "BUN_JSC_thresholdForOptimizeSoon=10000",
-  "BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=1000000",
-  "BUN_JSC_thresholdForFTLOptimizeSoon=10000",
-  "GLIBC_TUNABLES=glibc.pthread.rseq=0",
-  `PATH=${process.env["PATH"] ?? ""}`,
-];
+/** The sandbox process's own, without which the figures would be another program's. */
+const environment: readonly string[] = [...bootEnvironment, `PATH=${process.env["PATH"] ?? ""}`];
 
 const { values: options, positionals: command } = parseArgs({
   allowPositionals: true,

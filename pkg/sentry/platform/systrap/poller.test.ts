@@ -116,6 +116,17 @@ describe("a spell of polling", () => {
     expect([status[0], t.hot, poller.hot.length]).toEqual([0, false, 0]);
     expect(world.selected.get(t.slotHost + 0x30)).toBe(0);
   });
+  test("serves what came at its end", () => {
+    const t = thread(0);
+    const u = thread(1);
+    begin(t);
+    poller.runs(u);
+    u.serves = false;
+    world.coming.push(1, 0, 0);
+    poller.end();
+    expect([t.calls, u.calls, world.coming.length, world.refused]).toEqual([1, 1, 1, [u.lineAddress()]]);
+    world.coming.length = 0;
+  });
   test("ends when nothing comes, and such a one is dearer to begin again", () => {
     const t = thread(0);
     for (const calls of [9, 17, 33, 65]) {

@@ -42,13 +42,13 @@ const SPIN_SERVED = 64;
 const SPIN_WORTH = 16;
 /** ... or fewer than this for each event of another kind: a fault, a call that needs registers, a command, a thread that slept while it waited. Each is another core to wake or to interrupt ... */
 const OTHERS_WEIGHT = 12;
-/** Requests after which half of what a spell has seen is forgotten: what it is worth changes with what guests do. */
-const SERVED_REMEMBERED = 2048;
 /** ... and then so many notified calls are waited for before the next one, doubled each time up to the maximum. */
 const PENALTY_MIN = 8;
 const PENALTY_MAX = 4096;
 /** The maximum where others on the host took our core: what a spell was worth to us it may have cost them. */
 const PENALTY_PUSHED = 1024;
+/** Requests after which half of what a spell has seen is forgotten: what it is worth changes with what guests do. */
+const SERVED_REMEMBERED = 2048;
 /** Notified calls without a report by signal between them that come before a spell. */
 const UNDISTURBED = 24;
 /** Result of systrap_spin: others want our core. */
@@ -347,15 +347,28 @@ export class LinePoller {
     return handled;
   }
 
+  /** Serves the requests that are there. */
+  serveRest(): void {
+    const { native } = this.platform;
+    const n = this.collect();
+    for (let left = n; left > 0; left--) {
+      const i = native.systrap_spin(this.linesPtr, n, 1, this.requestPtr);
+      const ctx = i < 0 ? undefined : this.running[i];
+      if (ctx === undefined) return;
+      if (!ctx.requested(this.request)) native.systrap_refuse(ctx.lineAddress());
+    }
+  }
+
   /** Whether this spell has served enough by line to go on, or to begin another one soon. */
   isWorthIt(): boolean {
     return this.served >= SPIN_WORTH && this.served > OTHERS_WEIGHT * this.others;
   }
 
-  /** Ends a spell: a request that came at the last moment is left to its thread, which takes it back. */
+  /** Ends a spell. What came meanwhile is served; a request that comes even later is left to its thread, which takes it back. */
   end(): void {
     this.on = false;
     Atomics.store(this.status, 0, 0);
+    this.serveRest();
     for (const c of this.hot) this.cool(c);
     this.hot.length = 0;
     this.calm();

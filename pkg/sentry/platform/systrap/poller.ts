@@ -213,6 +213,12 @@ export class LinePoller {
     Atomics.store(this.status, 1, Math.min(Math.max(rounds, GUEST_ROUNDS_MIN), GUEST_ROUNDS_MAX));
   }
 
+  /** A stub is about to carry out a command: other cores are told of changed mappings, so that its threads are best on ours. */
+  commanded(): void {
+    if (this.on) this.wokeOther();
+    else this.disturbed();
+  }
+
   /** A thread on another core was woken or interrupted, which line or not takes longer than a notified call. */
   wokeOther(): void {
     this.others++;

@@ -188,8 +188,7 @@ export class Subprocess implements AddressSpace, FDListener {
   run(address: number): number {
     if (this.dead) return -ESRCH;
     const platform = this.platform;
-    // Threads whose mappings change are best on our core.
-    platform.poller?.disturbed();
+    platform.poller?.commanded();
     platform.sendCommand(this.commandLow, this.commandHigh, address);
     if (!platform.awaitReport(this, this.pid)) {
       this.died();

@@ -439,7 +439,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
 
   /** Answers the report of a stub's command thread, for which we then wait: it runs on our core. */
   sendCommand(idLow: number, idHigh: number, value: number): void {
-    if (this.poller?.on) this.poller.wokeOther();
     this.setSync(true);
     this.native.systrap_send(this.listener, idLow, idHigh, value);
   }

@@ -1,4 +1,5 @@
 /** The project's own native module: system calls, safe copies, process creation, watchdog. Placed or compiled when first imported. */
+import controlSource from "./control.c" with { type: "text" };
 import direntsSource from "./dirents.c" with { type: "text" };
 import hostSource from "./host.c" with { type: "text" };
 import { loadNative, type NativeModule, type NativeSymbol } from "./index.ts";
@@ -22,6 +23,7 @@ export const hostModule = {
     spawnSource,
     threadSource,
     watchdogSource,
+    controlSource,
     signalsSource,
     ioPoolSource,
   ].join(""),

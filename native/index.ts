@@ -43,6 +43,8 @@ export interface NativeModule<S extends Record<string, NativeSymbol>> {
 /** What a module is when compiled: where its functions are, and what keeps them there. */
 export interface CompiledModule {
   readonly addresses: ReadonlyMap<string, number>;
+  /** Where it begins, with instructions: a page. */
+  readonly base: number;
   /** Where its instructions end, its data begins and its data ends. Constants lie between the first two; the compiler's table of addresses
    * may follow the last. */
   readonly bounds: readonly [text: number, data: number, end: number];
@@ -105,10 +107,10 @@ export function compileNative(source: string, name: string, names: readonly stri
   // One exported C function hands out the addresses: calls through linkSymbols are several times cheaper than through cc's own wrappers.
   const table = names.map((n) => `(void *)&${n}`).join(", ");
   const text = new TextEncoder().encode(
-    // For images: data begins on a page of its own, with an address.
-    `__asm__(".data\\n.balign 4096\\nnative_data: .quad native_data\\n.text\\n");\n#line 1 "${name}"\n${source}\n` +
+    // For images: where our text begins (the compiler's own lies before it), data begins on a page of its own, with an address.
+    `__asm__(".data\\n.balign 4096\\nnative_data: .quad native_data\\n.text\\nnative_text:\\n");\n#line 1 "${name}"\n${source}\n` +
       `long runsc_native_symbol(int i) {\n  static void *table[] = {${table}};\n  long v;\n` +
-      ["_etext", "native_data", "_end"]
+      ["_etext", "native_data", "_end", "native_text"]
         .map((s, k) => `  if (i == ${-1 - k}) { __asm__("lea ${s}(%%rip), %0" : "=r"(v)); return v; }\n`)
         .join("") +
       `  return (long)table[i];\n}\n`,
@@ -141,6 +143,7 @@ export function compileNative(source: string, name: string, names: readonly stri
       const symbol = (i: number): number => Number(library.symbols.runsc_native_symbol(i));
       return {
         addresses: new Map(names.map((n, i) => [n, symbol(i)])),
+        base: Math.floor(symbol(-4) / PAGE) * PAGE,
         bounds: [symbol(-1), symbol(-2), symbol(-3)],
         library,
       };
@@ -170,7 +173,12 @@ export function placeImage(image: NativeImage): CompiledModule {
   libc.symbols.memcpy(base, bytes, bytes.length);
   if (libc.symbols.mprotect(base, image.textSize, PROT_READ_EXEC) !== 0) throw new Error("native: mprotect failed");
   const addresses = new Map(Object.entries(image.offsets).map(([n, at]) => [n, base + at]));
-  return { addresses, bounds: [base + image.textSize, base + image.textSize, base + bytes.length], library: null };
+  return {
+    addresses,
+    base,
+    bounds: [base + image.textSize, base + image.textSize, base + bytes.length],
+    library: null,
+  };
 }
 
 /** A module's image in the executable; null from source. */
@@ -193,10 +201,10 @@ export function nativeProgram(
     text = Buffer.from(image.bytes, "base64").subarray(0, image.textSize);
     at = image.offsets[entry];
   } else {
-    const { addresses, bounds } = compileNative(module.source, module.name, Object.keys(module.symbols));
-    const base = Math.floor(Math.min(...addresses.values()) / PAGE) * PAGE;
-    text = new Uint8Array(toArrayBuffer(base as Pointer, 0, bounds[1] - base));
-    at = (addresses.get(entry) ?? base) - base;
+    const compiled = compileNative(module.source, module.name, Object.keys(module.symbols));
+    const { base } = compiled;
+    text = new Uint8Array(toArrayBuffer(base as Pointer, 0, compiled.bounds[1] - base));
+    at = (compiled.addresses.get(entry) ?? base) - base;
   }
   if (at === undefined) throw new Error(`native ${module.name}: no function ${entry}`);
   const program = new Uint8Array(new ArrayBuffer(ELF_HEADER_SIZE + text.length));

@@ -7,17 +7,10 @@ static i32 signals_fd;
 static u64 signals_marked;
 
 static void signals_handler(i32 sig) {
-  u8 byte = (u8)sig;
-  if (signals_marked >> (sig - 1) & 1) {
-    byte |= 0x80;
-  }
-  /* Nobody reads any more: the next write would be another SIGPIPE. */
-  if (raw3(SYS_write, signals_fd, (i64)&byte, 1) < 0) {
-    signals_fd = -1;
-  }
+  signals_fd = control_send(signals_fd, sig, signals_marked);
 }
 
-/* From now on each signal of the set `mask` (bit n: signal n + 1) is its number written to `fd`; plus 0x80 for those in `marked`. */
+/* From now on each signal of the set `mask` (bit n: signal n + 1) is written to the control pipe `fd`, see control_send. */
 i64 signals_forward(i32 fd, i64 mask, i64 marked) {
   struct ksigaction sa;
   i32 i;

@@ -6,7 +6,6 @@
  * the sandbox ended otherwise than it should have. That one gets two more: the wait status, and what was read of the last message.
  */
 #define SYS_read 0
-#define SYS_write 1
 #define SYS_poll 7
 #define SYS_wait4 61
 #define SYS_prctl 157
@@ -100,11 +99,7 @@ static i64 waiter_follow(struct waiter *w, char *text) {
       }
     }
     if (fds[1].revents && raw3(SYS_read, w->signals, (i64)info, 128) == 128) {
-      u8 byte = info[0] | ((w->marked >> (info[0] - 1) & 1) << 7);
-      /* Nobody reads any more: the next write would be another SIGPIPE. */
-      if (raw3(SYS_write, w->control, (i64)&byte, 1) < 0) {
-        w->control = ~0ul;
-      }
+      w->control = control_send(w->control, info[0], w->marked);
     }
   }
 }

@@ -25,6 +25,16 @@ test("a placed image works, copies that fault included: their table is relocated
   expect(link("safe_load32", [FFIType.ptr])(16)).toBe(-14);
 });
 
+test("a module begins with its text, however much of it lies before the first function that can be called", () => {
+  const filler = Array.from({ length: 300 }, (_, i) => `static long f${i}(long x) { return x * ${i} + 7; }`).join("\n");
+  const calls = Array.from({ length: 300 }, (_, i) => `v = f${i}(v);`).join(" ");
+  const source = `${filler}\nlong last(void) { long v = 1; ${calls} return v; }`;
+  const m = { name: "f.c", symbols: { last: { args: [], returns: "i64_fast" } }, source } as const;
+  const image = makeImage(m);
+  expect(image.offsets["last"]).toBeGreaterThan(4096);
+  expect(image.textSize).toBeGreaterThan(8192);
+});
+
 test("a module whose compilations differ otherwise than by address has no image", () => {
   let n = 0;
   const m = {

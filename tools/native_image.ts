@@ -47,7 +47,7 @@ function endOfTable(text: Buffer, dataEnd: number): number {
 
 function compile(m: NativeModule<Record<string, NativeSymbol>>): Copy {
   const module = compileNative(m.source, m.name, Object.keys(m.symbols));
-  const base = Math.floor(Math.min(...module.addresses.values()) / PAGE) * PAGE;
+  const { base } = module;
   const [text, data, end] = module.bounds;
   const textSize = data - base;
   const dataEnd = Math.ceil(end / 8) * 8 - base;

@@ -1,3 +1,4 @@
+import controlSource from "../../native/control.c" with { type: "text" };
 import hostSource from "../../native/host.c" with { type: "text" };
 import { type NativeModule, type NativeSymbol, nativeProgram } from "../../native/index.ts";
 import waiterSource from "../../native/waiter.c" with { type: "text" };
@@ -8,7 +9,7 @@ import type { ForwardedSignals } from "./signals.ts";
 
 /** The program that waits, see native/waiter.c. */
 export const waiterModule = {
-  source: hostSource + waiterSource,
+  source: hostSource + controlSource + waiterSource,
   name: "waiter.c",
   symbols: { waiter_start: { args: [], returns: "void" } },
 } as const satisfies NativeModule<Record<string, NativeSymbol>>;

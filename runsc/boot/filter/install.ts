@@ -1,11 +1,10 @@
 import { ptr } from "bun:ffi";
+import { SIZEOF_SOCK_FILTER } from "../../../pkg/abi/linux/bpf.ts";
+import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_SET_MODE_FILTER } from "../../../pkg/abi/linux/seccomp.ts";
 import * as host from "../../../pkg/hostsyscall/index.ts";
-import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_SET_MODE_FILTER } from "./bpf.ts";
 import { encodedFilter } from "./encode.ts" with { type: "macro" };
 
 const SYS_seccomp = 317;
-/** Bytes of an instruction. */
-const SOCK_FILTER_SIZE = 8;
 
 /** The filter of a sandbox that cannot write to the host's files. */
 const readOnlyFilter: string = encodedFilter({ hostWrites: false });
@@ -18,7 +17,7 @@ export function installFilter(): void {
   const code = Buffer.from(readOnlyFilter, "base64");
   // struct sock_fprog.
   const fprog = new BigUint64Array(new ArrayBuffer(16));
-  fprog[0] = BigInt(code.length / SOCK_FILTER_SIZE);
+  fprog[0] = BigInt(code.length / SIZEOF_SOCK_FILTER);
   fprog[1] = BigInt(ptr(code));
   const r = host.sys3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, fprog);
   // A positive result is the thread that has another filter.

@@ -1,50 +1,39 @@
 import { expect, test } from "bun:test";
-import * as nr from "../../../pkg/abi/linux/syscalls.ts";
 import {
+  AUDIT_ARCH_I386,
   AUDIT_ARCH_X86_64,
-  BPF_ALU_AND_K,
-  BPF_JA,
-  BPF_JEQ,
-  BPF_JGE,
-  BPF_LD_W_ABS,
-  BPF_RET,
   SECCOMP_RET_ALLOW,
   SECCOMP_RET_ERRNO,
   SECCOMP_RET_KILL_PROCESS,
-} from "./bpf.ts";
-import { buildProgram, type Instruction } from "./program.ts";
+} from "../../../pkg/abi/linux/seccomp.ts";
+import * as nr from "../../../pkg/abi/linux/syscalls.ts";
+import { decode, type Program, run as runBPF, validateSeccomp } from "../../../pkg/bpf/index.ts";
+import { encodedFilter } from "./encode.ts";
+import { buildProgram } from "./program.ts";
 import { sentryRules } from "./rules.ts";
 
-/** Runs classic BPF over a struct seccomp_data as the kernel does. */
-function execute(
-  program: readonly Instruction[],
-  call: number,
-  args: readonly number[] = [],
-  arch = AUDIT_ARCH_X86_64,
-): number {
-  const data = new DataView(new ArrayBuffer(64));
+/** What a filter says about a call. */
+function execute(program: Program, call: number, args: readonly number[] = [], arch = AUDIT_ARCH_X86_64): number {
+  const bytes = new Uint8Array(64);
+  const data = new DataView(bytes.buffer);
   data.setUint32(0, call, true);
   data.setUint32(4, arch, true);
   args.forEach((a, i) => {
     data.setUint32(16 + 8 * i, a >>> 0, true);
     data.setUint32(20 + 8 * i, Math.floor(a / 4294967296), true);
   });
-  let a = 0;
-  for (let pc = 0; ; ) {
-    const [code, jt, jf, k] = program[pc++] ?? [0, 0, 0, 0];
-    if (code === BPF_LD_W_ABS) a = data.getUint32(k, true);
-    else if (code === BPF_ALU_AND_K) a = (a & k) >>> 0;
-    else if (code === BPF_JA) pc += k;
-    else if (code === BPF_JEQ) pc += a === k ? jt : jf;
-    else if (code === BPF_JGE) pc += a >= k ? jt : jf;
-    else if (code === BPF_RET) return k;
-    else throw new Error(`instruction ${pc - 1} of ${program.length}: code ${code}`);
-  }
+  return runBPF(program, bytes, true);
 }
 
 const program = buildProgram(sentryRules({ hostWrites: false }));
 const run = (call: number, ...args: number[]): number => execute(program, call, args);
 const AT_FDCWD = 0xffffff9c;
+
+test("the host takes the filter, as it is put into the executable", () => {
+  const bytes = Buffer.from(encodedFilter({ hostWrites: false }), "base64");
+  expect(validateSeccomp(program)).toBe(true);
+  expect(decode(bytes, bytes.length / 8)).toEqual(program);
+});
 
 test("calls without conditions are allowed", () => {
   for (const c of [nr.SYS_futex, nr.SYS_read, nr.SYS_write, nr.SYS_close, nr.SYS_exit_group, nr.SYS_epoll_pwait2]) {
@@ -74,7 +63,7 @@ test("every call that is not listed kills", () => {
 });
 
 test("another architecture, and x32, kills", () => {
-  expect(execute(program, nr.SYS_read, [], 0x40000003)).toBe(SECCOMP_RET_KILL_PROCESS);
+  expect(execute(program, nr.SYS_read, [], AUDIT_ARCH_I386)).toBe(SECCOMP_RET_KILL_PROCESS);
   expect(run(0x40000000 | nr.SYS_read)).toBe(SECCOMP_RET_KILL_PROCESS);
 });
 

@@ -1,15 +1,13 @@
 import {
   AUDIT_ARCH_X86_64,
-  BPF_ALU_AND_K,
-  BPF_JA,
-  BPF_JEQ,
-  BPF_JGE,
-  BPF_LD_W_ABS,
-  BPF_RET,
+  SECCOMP_DATA_ARCH,
+  SECCOMP_DATA_ARGS,
+  SECCOMP_DATA_NR,
   SECCOMP_RET_ALLOW,
   SECCOMP_RET_ERRNO,
   SECCOMP_RET_KILL_PROCESS,
-} from "./bpf.ts";
+} from "../../../pkg/abi/linux/seccomp.ts";
+import { ALU_AND_K, type Instruction, insn, JA, JEQ_K, JGE_K, LD_W_ABS, RET_K } from "../../../pkg/bpf/index.ts";
 
 /** A test of the low 32 bits of an argument: (argument & mask) == value, or != when `not`. Mask defaults to all bits. */
 export interface Condition {
@@ -31,15 +29,8 @@ export interface Rule {
   readonly otherwise?: number;
 }
 
-/** One instruction of classic BPF: struct sock_filter. */
-export type Instruction = readonly [code: number, jt: number, jf: number, k: number];
-
-const OFFSET_NR = 0;
-const OFFSET_ARCH = 4;
-const OFFSET_ARGS = 16;
-
 function ret(action: number): Instruction {
-  return [BPF_RET, 0, 0, action];
+  return insn(RET_K, 0, 0, action);
 }
 
 /** The code for a call that has been recognised; always ends in a return. */
@@ -48,8 +39,8 @@ function ruleBody(rule: Rule): Instruction[] {
   const out: Instruction[] = [];
   for (const conditions of rule.when) {
     const tests: Instruction[][] = conditions.map((c) => {
-      const load: Instruction[] = [[BPF_LD_W_ABS, 0, 0, OFFSET_ARGS + 8 * c.arg]];
-      if (c.mask !== undefined) load.push([BPF_ALU_AND_K, 0, 0, c.mask >>> 0]);
+      const load: Instruction[] = [insn(LD_W_ABS, 0, 0, SECCOMP_DATA_ARGS + 8 * c.arg)];
+      if (c.mask !== undefined) load.push(insn(ALU_AND_K, 0, 0, c.mask));
       return load;
     });
     // A failed test goes past the rest of its set, where the next set begins.
@@ -57,7 +48,7 @@ function ruleBody(rule: Rule): Instruction[] {
     conditions.forEach((c, i) => {
       const load = tests[i] ?? [];
       left -= load.length + 1;
-      out.push(...load, c.not === true ? [BPF_JEQ, left, 0, c.value >>> 0] : [BPF_JEQ, 0, left, c.value >>> 0]);
+      out.push(...load, c.not === true ? insn(JEQ_K, left, 0, c.value) : insn(JEQ_K, 0, left, c.value));
     });
     out.push(ret(SECCOMP_RET_ALLOW));
   }
@@ -69,11 +60,11 @@ function ruleBody(rule: Rule): Instruction[] {
 function tree(rules: readonly Rule[]): Instruction[] {
   const only = rules[0];
   if (only === undefined) return [ret(SECCOMP_RET_KILL_PROCESS)];
-  if (rules.length === 1) return [[BPF_JEQ, 1, 0, only.nr], ret(SECCOMP_RET_KILL_PROCESS), ...ruleBody(only)];
+  if (rules.length === 1) return [insn(JEQ_K, 1, 0, only.nr), ret(SECCOMP_RET_KILL_PROCESS), ...ruleBody(only)];
   const middle = rules.length >> 1;
   const left = tree(rules.slice(0, middle));
   const right = tree(rules.slice(middle));
-  return [[BPF_JGE, 0, 1, rules[middle]?.nr ?? 0], [BPF_JA, 0, 0, left.length], ...left, ...right];
+  return [insn(JGE_K, 0, 1, rules[middle]?.nr ?? 0), insn(JA, 0, 0, left.length), ...left, ...right];
 }
 
 /**
@@ -86,10 +77,10 @@ export function buildProgram(rules: readonly Rule[]): Instruction[] {
     if (sorted[i]?.nr === sorted[i - 1]?.nr) throw new Error(`filter: two rules for ${sorted[i]?.name}`);
   }
   const program: Instruction[] = [
-    [BPF_LD_W_ABS, 0, 0, OFFSET_ARCH],
-    [BPF_JEQ, 1, 0, AUDIT_ARCH_X86_64],
+    insn(LD_W_ABS, 0, 0, SECCOMP_DATA_ARCH),
+    insn(JEQ_K, 1, 0, AUDIT_ARCH_X86_64),
     ret(SECCOMP_RET_KILL_PROCESS),
-    [BPF_LD_W_ABS, 0, 0, OFFSET_NR],
+    insn(LD_W_ABS, 0, 0, SECCOMP_DATA_NR),
     ...tree(sorted),
   ];
   if (program.length > 4096) throw new Error("filter: more than 4096 instructions");

@@ -1,5 +1,19 @@
 import { ptr } from "bun:ffi";
 import { ELF_HEADER_SIZE, putELFHeader } from "../../../../native/elf.ts";
+import { ENOSYS } from "../../../abi/linux/errno.ts";
+import {
+  AUDIT_ARCH_X86_64,
+  SECCOMP_DATA_ARCH,
+  SECCOMP_DATA_ARGS,
+  SECCOMP_DATA_IP,
+  SECCOMP_DATA_NR,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_ERRNO,
+  SECCOMP_RET_KILL_PROCESS,
+  SECCOMP_RET_TRAP,
+  SECCOMP_RET_USER_NOTIF,
+} from "../../../abi/linux/seccomp.ts";
+import { encode, type Instruction, insn, JEQ_K, JGE_K, LD_W_ABS, RET_K } from "../../../bpf/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { TABLE_BASE, TABLE_SIZE } from "./call_table.ts";
@@ -61,21 +75,10 @@ export const SIGNAL_INTERRUPT = 10;
 /** Host signals whose handler is the stub's. */
 const HANDLED_SIGNALS = [4, 5, 7, 8, 11, 31, SIGNAL_INTERRUPT] as const;
 
-const BPF_LD_W_ABS = 0x20;
-const BPF_JEQ = 0x15;
-const BPF_JGE = 0x35;
-const BPF_RET = 0x06;
-const SECCOMP_RET_KILL_PROCESS = 0x80000000;
-const SECCOMP_RET_TRAP = 0x00030000;
-const SECCOMP_RET_ERRNO_ENOSYS = 0x00050000 | 38;
-const SECCOMP_RET_USER_NOTIF = 0x7fc00000;
-const SECCOMP_RET_ALLOW = 0x7fff0000;
-const AUDIT_ARCH_X86_64 = 0xc000003e;
-const OFFSET_NR = 0;
-const OFFSET_ARCH = 4;
-const OFFSET_IP_LOW = 8;
-const OFFSET_IP_HIGH = 12;
-const OFFSET_ARG1_LOW = 24;
+const RET_ENOSYS = SECCOMP_RET_ERRNO | ENOSYS;
+const IP_LOW = SECCOMP_DATA_IP;
+const IP_HIGH = SECCOMP_DATA_IP + 4;
+const ARG1_LOW = SECCOMP_DATA_ARGS + 8;
 
 /** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit exit_group rt_sigreturn sigaltstack arch_prctl execveat clone3). */
 export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 231, 15, 131, 158, 322, 435] as const;
@@ -84,61 +87,56 @@ const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3, 228, 98] as const;
 /** Calls a guest thread may make from the blob without us: rt_sigreturn (and see ALLOW_WAIT). */
 const BLOB_SYSCALLS = [15] as const;
 
-type Insn = readonly [code: number, jt: number, jf: number, k: number];
-
 /** if (A == any of values) return action; A holds the call number and keeps it. */
-function retIfAny(values: readonly number[], action: number): Insn[] {
-  return values.flatMap((v): Insn[] => [
-    [BPF_JEQ, 0, 1, v],
-    [BPF_RET, 0, 0, action],
-  ]);
+function retIfAny(values: readonly number[], action: number): Instruction[] {
+  return values.flatMap((v): Instruction[] => [insn(JEQ_K, 0, 1, v), insn(RET_K, 0, 0, action)]);
 }
 
 /** A thread that waits for the answer to its request sleeps on its line: futex(2) with FUTEX_WAIT, and nothing else of it. Keeps A unless it returns. */
-const ALLOW_WAIT: readonly Insn[] = [
-  [BPF_JEQ, 0, 4, 202],
-  [BPF_LD_W_ABS, 0, 0, OFFSET_ARG1_LOW],
-  [BPF_JEQ, 0, 1, 0],
-  [BPF_RET, 0, 0, SECCOMP_RET_ALLOW],
-  [BPF_RET, 0, 0, SECCOMP_RET_USER_NOTIF],
+const ALLOW_WAIT: readonly Instruction[] = [
+  insn(JEQ_K, 0, 4, 202),
+  insn(LD_W_ABS, 0, 0, ARG1_LOW),
+  insn(JEQ_K, 0, 1, 0),
+  insn(RET_K, 0, 0, SECCOMP_RET_ALLOW),
+  insn(RET_K, 0, 0, SECCOMP_RET_USER_NOTIF),
 ];
 
 /** Jumps over `body` unless the instruction pointer is in the stub's text page. */
-function ifBlob(body: Insn[]): Insn[] {
+function ifBlob(body: Instruction[]): Instruction[] {
   const low = STUB_BASE % 4294967296;
   const high = Math.floor(STUB_BASE / 4294967296);
   return [
-    [BPF_LD_W_ABS, 0, 0, OFFSET_IP_HIGH],
-    [BPF_JEQ, 0, body.length + 4, high],
-    [BPF_LD_W_ABS, 0, 0, OFFSET_IP_LOW],
-    [BPF_JGE, 0, body.length + 2, low],
-    [BPF_JGE, body.length + 1, 0, low + 0x1000],
-    [BPF_LD_W_ABS, 0, 0, OFFSET_NR],
+    insn(LD_W_ABS, 0, 0, IP_HIGH),
+    insn(JEQ_K, 0, body.length + 4, high),
+    insn(LD_W_ABS, 0, 0, IP_LOW),
+    insn(JGE_K, 0, body.length + 2, low),
+    insn(JGE_K, body.length + 1, 0, low + 0x1000),
+    insn(LD_W_ABS, 0, 0, SECCOMP_DATA_NR),
     ...body,
   ];
 }
 
 /** The filter of every stub thread: everything is notified but what needs registers (trapped) and the blob's own calls. */
-export function stubFilter(): Insn[] {
+export function stubFilter(): Instruction[] {
   return [
-    [BPF_LD_W_ABS, 0, 0, OFFSET_ARCH],
-    [BPF_JEQ, 1, 0, AUDIT_ARCH_X86_64],
-    [BPF_RET, 0, 0, SECCOMP_RET_ERRNO_ENOSYS],
+    insn(LD_W_ABS, 0, 0, SECCOMP_DATA_ARCH),
+    insn(JEQ_K, 1, 0, AUDIT_ARCH_X86_64),
+    insn(RET_K, 0, 0, RET_ENOSYS),
     ...ifBlob([
       ...retIfAny(BLOB_SYSCALLS, SECCOMP_RET_ALLOW),
       ...retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_ALLOW),
       ...ALLOW_WAIT,
-      [BPF_RET, 0, 0, SECCOMP_RET_USER_NOTIF],
+      insn(RET_K, 0, 0, SECCOMP_RET_USER_NOTIF),
     ]),
-    [BPF_LD_W_ABS, 0, 0, OFFSET_NR],
+    insn(LD_W_ABS, 0, 0, SECCOMP_DATA_NR),
     ...retIfAny(TRAPPED_SYSCALLS, SECCOMP_RET_TRAP),
-    [BPF_RET, 0, 0, SECCOMP_RET_USER_NOTIF],
+    insn(RET_K, 0, 0, SECCOMP_RET_USER_NOTIF),
   ];
 }
 
 /** What guest threads have on top: a jump to the blob's system call instruction with a command thread's call kills the stub. */
-export function guestFilter(): Insn[] {
-  return [...ifBlob(retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_KILL_PROCESS)), [BPF_RET, 0, 0, SECCOMP_RET_ALLOW]];
+export function guestFilter(): Instruction[] {
+  return [...ifBlob(retIfAny(COMMAND_SYSCALLS, SECCOMP_RET_KILL_PROCESS)), insn(RET_K, 0, 0, SECCOMP_RET_ALLOW)];
 }
 
 /** One operation of a command program: system call number (or OP_REPORT, OP_ENTER), up to six arguments, where a child goes on. */
@@ -236,16 +234,8 @@ export class StubImage {
     const insns = stubFilter();
     const filterG = filterN + insns.length * 8;
     const guest = guestFilter();
-    const writeFilter = (off: number, list: Insn[]): void => {
-      list.forEach(([code, jt, jf, k], i) => {
-        view.setUint16(off + i * 8, code, true);
-        view.setUint8(off + i * 8 + 2, jt);
-        view.setUint8(off + i * 8 + 3, jf);
-        view.setUint32(off + i * 8 + 4, k, true);
-      });
-    };
-    writeFilter(filterN, insns);
-    writeFilter(filterG, guest);
+    image.set(encode(insns), filterN);
+    image.set(encode(guest), filterG);
     // data: +0 empty signal set, +8 struct kernel_sigaction, +0x40 and +0x50 the two sock_fprogs.
     u64(data + 8, entry + at(3));
     u64(data + 16, 0x4 | 0x08000000 | 0x04000000 | 0x10000000); // SA_SIGINFO | SA_ONSTACK | SA_RESTORER | SA_RESTART

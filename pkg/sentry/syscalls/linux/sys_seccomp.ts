@@ -1,4 +1,4 @@
-import { BPF_MAXINSNS } from "../../../abi/linux/bpf.ts";
+import { BPF_MAXINSNS, SIZEOF_SOCK_FILTER, SIZEOF_SOCK_FPROG } from "../../../abi/linux/bpf.ts";
 import { CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import * as linux from "../../../abi/linux/seccomp.ts";
@@ -7,10 +7,6 @@ import { SeccompFilter } from "../../kernel/seccomp.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 
-/** sizeof(struct sock_filter). */
-const SIZEOF_SOCK_FILTER = 8;
-/** sizeof(struct sock_fprog). */
-const SIZEOF_SOCK_FPROG = 16;
 const KNOWN_FLAGS =
   linux.SECCOMP_FILTER_FLAG_TSYNC |
   linux.SECCOMP_FILTER_FLAG_LOG |

@@ -12,9 +12,13 @@ import {
   isCallExpression,
   isClassDeclaration,
   isExportDeclaration,
+  isExternalModuleReference,
   isIdentifier,
   isImportDeclaration,
+  isImportTypeNode,
+  isLiteralTypeNode,
   isNewExpression,
+  isNoSubstitutionTemplateLiteral,
   isObjectLiteralExpression,
   isPropertyDeclaration,
   isSatisfiesExpression,
@@ -123,6 +127,40 @@ function checkImport(sf: SourceFile, path: string, node: Node, specifier: string
   }
 }
 
+/** What a call loads code with: `import`, `require` and the like; null for another call. */
+function loader(callee: Expression, sf: SourceFile): string | null {
+  if (callee.kind === SyntaxKind.ImportKeyword) return "import";
+  const text = callee.getText(sf);
+  return /^(require|module\.require|import\.meta\.require)$/.test(text) ? text : null;
+}
+
+/** Checks all imports at or below a node, whatever their form: at the top, as types, and where a call loads a module. */
+function checkImports(sf: SourceFile, path: string, node: Node): void {
+  if (isImportDeclaration(node) && isStringLiteral(node.moduleSpecifier)) {
+    const typeOnly = node.importClause?.getText(sf).startsWith("type ") === true;
+    checkImport(sf, path, node, node.moduleSpecifier.text, typeOnly);
+  } else if (isExportDeclaration(node) && node.moduleSpecifier !== undefined && isStringLiteral(node.moduleSpecifier)) {
+    checkImport(sf, path, node, node.moduleSpecifier.text, node.isTypeOnly);
+  } else if (isExternalModuleReference(node) && isStringLiteral(node.expression)) {
+    checkImport(sf, path, node, node.expression.text, false);
+  } else if (isImportTypeNode(node) && isLiteralTypeNode(node.argument) && isStringLiteral(node.argument.literal)) {
+    checkImport(sf, path, node, node.argument.literal.text, true);
+  } else if (isCallExpression(node)) {
+    const how = loader(node.expression, sf);
+    const [what] = node.arguments;
+    if (how !== null && what !== undefined && (isStringLiteral(what) || isNoSubstitutionTemplateLiteral(what))) {
+      checkImport(sf, path, node, what.text, false);
+    } else if (how !== null && !testFiles.test(path)) {
+      report(sf, path, node, `${how}() of a name that is worked out`);
+    }
+  } else if (isIdentifier(node) && node.text === "createRequire" && !testFiles.test(path)) {
+    report(sf, path, node, "createRequire hides what is imported");
+  }
+  node.forEachChild((n) => {
+    checkImports(sf, path, n);
+  });
+}
+
 /** Whether a declared type says that the value is not changed. */
 function isReadonlyType(t: TypeNode | undefined, sf: SourceFile): boolean {
   if (t === undefined) return false;
@@ -206,17 +244,7 @@ for (const name of project.rootFiles) {
   if (sf === undefined) continue;
   files++;
   const isTest = testFiles.test(path);
-  for (const s of sf.statements) {
-    if (isImportDeclaration(s) && isStringLiteral(s.moduleSpecifier)) {
-      const typeOnly = s.importClause?.getText(sf).startsWith("type ") === true;
-      checkImport(sf, path, s, s.moduleSpecifier.text, typeOnly);
-    } else if (isExportDeclaration(s) && s.moduleSpecifier !== undefined && isStringLiteral(s.moduleSpecifier)) {
-      checkImport(sf, path, s, s.moduleSpecifier.text, s.isTypeOnly);
-    }
-  }
-  for (const m of sf.text.matchAll(/\bimport\(\s*"([^"]+)"\s*\)(?!\.)/g)) {
-    checkImport(sf, path, sf.statements[0] ?? sf, m[1] ?? "", false);
-  }
+  checkImports(sf, path, sf);
   if (!isTest && !path.startsWith("tools/") && !scratchFiles.test(path)) checkState(sf, path);
   if (/^(pkg|runsc|shim)\//.test(path) && !isTest) {
     packages.add(dirname(path));

@@ -569,7 +569,8 @@ export class Task implements ContextOwner, EventListener {
   /** A string that is not long, if it can be had in one go. EFAULT. */
   findString(addr: number): KnownPath | null {
     const p = this.mm.accessible(addr, AccessRead);
-    if (p === null) throw linuxerr.EFAULT;
+    // The slow way knows what has no pma, and says EFAULT.
+    if (p === null) return null;
     const at = p.hostAddress(addr);
     return this.kernel.strings.find(at, p.hostLength(addr));
   }

@@ -6,6 +6,7 @@ import type { IO } from "../usermem/index.ts";
 import { resolveForced } from "./faults.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import type { PMA } from "./pma.ts";
+import { copyInVdso } from "./vdso.ts";
 
 /**
  * An address space as ptrace(2) and /proc/[pid]/mem see it: protection does not matter, except that shared memory is written to only where its
@@ -46,7 +47,7 @@ export class ForcedIO implements IO {
       const p = resolveForced(this.mm, addr + done, false);
       const n =
         p === null
-          ? this.copyInVdso(addr + done, dst, off + done, len - done)
+          ? copyInVdso(this.mm, addr + done, dst, off + done, len - done, true)
           : this.copyInPMA(p, addr + done, dst, off + done, len - done);
       if (n === 0) break;
       done += n;
@@ -58,15 +59,6 @@ export class ForcedIO implements IO {
   copyInPMA(p: PMA, addr: number, dst: Uint8Array, off: number, len: number): number {
     const n = Math.min(len, p.hostLength(addr));
     return n - host.copyFromHost(dst, off, p.hostAddress(addr), n);
-  }
-
-  /** The platform's vdso has no pmas. Returns how much was copied. */
-  copyInVdso(addr: number, dst: Uint8Array, off: number, len: number): number {
-    const { vdso } = this.mm.platform;
-    if (vdso === null || vdso.hostAddress === 0 || addr < vdso.start || addr >= vdso.end) return 0;
-    if (this.mm.vmas.find(addr)?.special !== true) return 0;
-    const n = Math.min(len, vdso.end - addr);
-    return n - host.copyFromHost(dst, off, vdso.hostAddress + (addr - vdso.start), n);
   }
 
   zeroOut(addr: number, len: number): number {

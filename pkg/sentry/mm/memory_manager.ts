@@ -31,6 +31,7 @@ import { brk, mmap, mprotect, munmap } from "./mmap.ts";
 import { mremap } from "./mremap.ts";
 import type { PMA } from "./pma.ts";
 import { invalidatePMAs } from "./pma_ops.ts";
+import { appendVdso, copyInVdso } from "./vdso.ts";
 import { LOCK_NONE, type LockMode, VMA } from "./vma.ts";
 import { findUnmappedArea, insertVMA, isolateVMA, mergeVMARange, removeAll } from "./vma_ops.ts";
 
@@ -559,7 +560,12 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     while (done < len) {
       const at = addr + done;
       const p = this.accessible(at, AccessRead);
-      if (p === null) break;
+      if (p === null) {
+        const n = copyInVdso(this, at, dst, off + done, len - done, false);
+        if (n === 0) break;
+        done += n;
+        continue;
+      }
       const from = p.hostAddress(at);
       const n = Math.min(len - done, p.hostLength(at));
       const left = host.copyFromHost(dst, off + done, from, n);
@@ -595,6 +601,9 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
       const at = addr + done;
       const p = this.accessible(at, access);
       if (p === null) {
+        const n = write ? 0 : appendVdso(this, at, len - done, iov);
+        done += n;
+        if (n !== 0) continue;
         if (done === 0) throw linuxerr.EFAULT;
         break;
       }

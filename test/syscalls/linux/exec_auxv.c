@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 
 extern char **environ;
 
@@ -191,6 +192,30 @@ TEST(the_vdso_is_an_elf_image_with_its_symbols)
 	unsigned cpu = 99999;
 	EQ(getcpu(&cpu, 0, 0), 0);
 	CHECK(cpu < 8192);
+}
+
+TEST(the_vdso_can_be_read_by_system_calls)
+{
+	char *base = (char *)aux(AT_SYSINFO_EHDR), got[300];
+	struct iovec iov[3] = {{"<", 1}, {base, 100}, {base + 4000, 200}};
+	int p[2], dir = OK(open("/tmp", O_TMPFILE | O_RDWR, 0600));
+	OK(pipe(p));
+	EQ(OK(write(p[1], base + 1, 3)), 3);
+	EQ(OK(read(p[0], got, sizeof got)), 3);
+	EQ(memcmp(got, "ELF", 3), 0);
+	EQ(OK(writev(p[1], iov, 3)), 301);
+	EQ(OK(read(p[0], got, 101)), 101);
+	EQ(memcmp(got + 1, base, 100), 0);
+	EQ(OK(read(p[0], got, sizeof got)), 200);
+	EQ(memcmp(got, base + 4000, 200), 0);
+	EQ(OK(pwrite(dir, base, 300, 0)), 300);
+	EQ(OK(pread(dir, got, 300, 0)), 300);
+	EQ(memcmp(got, base, 300), 0);
+	/* A name. */
+	ERR(ENOENT, open(base + 1, O_RDONLY));
+	EQ(OK(write(p[1], "x", 1)), 1);
+	ERR(EFAULT, read(p[0], base, 1));
+	close(p[0]), close(p[1]), close(dir);
 }
 
 /*

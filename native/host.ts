@@ -1,4 +1,5 @@
 /** The project's own native module: system calls, safe copies, process creation, watchdog. Placed or compiled when first imported. */
+import cloneSource from "./clone.c" with { type: "text" };
 import controlSource from "./control.c" with { type: "text" };
 import direntsSource from "./dirents.c" with { type: "text" };
 import hostSource from "./host.c" with { type: "text" };
@@ -20,6 +21,7 @@ export const hostModule = {
     stringsSource,
     direntsSource,
     statSource,
+    cloneSource,
     spawnSource,
     threadSource,
     watchdogSource,

@@ -3,7 +3,6 @@
  * JavaScript heap), runs no JavaScript, works through a list of system calls on a stack of its own and ends in execve.
  * All memory it reads (this structure, calls, strings) belongs to the caller and must stay put until spawn_wait returns.
  */
-#define SYS_rt_sigprocmask 14
 #define SYS_exit 60
 #define SYS_futex 202
 #define CLONE_VM 0x100ul
@@ -71,43 +70,15 @@ static void spawn_child(struct spawn *s) {
   raw6(SYS_exit, 127, 0, 0, 0, 0, 0);
 }
 
-/*
- * clone with a stack of its own: in the child the return address is gone, so it calls spawn_child from here.
- * rdi flags, rsi stack top, rdx pidfd out, rcx tid, r8 struct spawn.
- */
-__asm__(".text\n"
-        ".globl spawn_clone\n"
-        "spawn_clone:\n"
-        "  mov %rcx, %r10\n"
-        "  mov %r8, %r9\n"
-        "  xor %r8d, %r8d\n"
-        "  mov $56, %eax\n"
-        "  syscall\n"
-        "  test %rax, %rax\n"
-        "  jnz 1f\n"
-        "  xor %ebp, %ebp\n"
-        "  mov %r9, %rdi\n"
-        "  call *8(%rsp)\n"
-        "  hlt\n"
-        "1: ret\n");
-extern i64 spawn_clone(u64 flags, i64 top, i32 *pidfd, i32 *tid, struct spawn *s) __attribute__((visibility("hidden")));
-
 /* Makes the child. Its pid, with s->pidfd set, or a negative errno. */
 i64 spawn_start(struct spawn *s) {
-  u64 all = ~0ul;
-  u64 before = 0;
-  i64 r;
-  u64 *top = (u64 *)(s->stack + s->stack_size - 64);
-  top[1] = (u64)&spawn_child;
   s->tid = 1;
   s->go = 0;
   s->failed = 0;
   s->error = 0;
   s->pidfd = -1;
-  raw6(SYS_rt_sigprocmask, 2, (i64)&all, (i64)&before, 8, 0, 0);
-  r = spawn_clone(s->flags | CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD, (i64)top, &s->pidfd, &s->tid, s);
-  raw6(SYS_rt_sigprocmask, 2, (i64)&before, 0, 8, 0, 0);
-  return r;
+  return clone_start(s->flags | CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD, &spawn_child, s,
+                     (i64)s->stack + s->stack_size, &s->pidfd, &s->tid);
 }
 
 /* Lets a child past SPAWN_WAIT_GO. */

@@ -3,6 +3,7 @@ import { ptr } from "bun:ffi";
 import { native } from "../../native/host.ts";
 import { type NativePtr, pinnedBytes } from "../../native/index.ts";
 import { EINVAL, ENAMETOOLONG } from "../abi/linux/errno.ts";
+import { PATH_MAX } from "../abi/linux/file.ts";
 
 export type { NativePtr } from "../../native/index.ts";
 
@@ -26,7 +27,6 @@ export const sys6: (
 /** How many calls were made by the two so far, for tests that count them. */
 export const hostCalls: () => number = native.host_calls;
 
-const PATH_MAX = 4096;
 const SLOT = PATH_MAX + 64;
 const pathBytes = pinnedBytes(2 * SLOT);
 const pathBuffer = Buffer.from(pathBytes.buffer);

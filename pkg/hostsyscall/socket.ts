@@ -1,14 +1,11 @@
 /** Sockets: what descriptor passing, control connections and host networking need. Results are >= 0 or a negative errno. */
 import { ptr } from "bun:ffi";
 import { pinnedBytes } from "../../native/index.ts";
+import { AF_UNIX, SCM_RIGHTS, SOL_SOCKET } from "../abi/linux/socket.ts";
 import * as nr from "../abi/linux/syscalls.ts";
 import { stateType } from "../state/index.ts";
 import type { IovecArray } from "./iovec.ts";
 import { byteString, put64, scratch, scratchAddress, span, sys3, sys6, whole } from "./raw.ts";
-
-const SOL_SOCKET = 1;
-const SCM_RIGHTS = 1;
-const AF_UNIX = 1;
 
 /** The most descriptors one message carries (SCM_MAX_FD). */
 export const SCM_MAX_FD = 253;

@@ -5,8 +5,11 @@
 import { ptr } from "bun:ffi";
 import { native } from "../../native/host.ts";
 import { EINVAL } from "../abi/linux/errno.ts";
+import { CLOSE_RANGE_CLOEXEC } from "../abi/linux/fcntl.ts";
 import { AT_EMPTY_PATH, F_DUPFD_CLOEXEC } from "../abi/linux/file.ts";
+import { TIOCSCTTY } from "../abi/linux/ioctl.ts";
 import { PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../abi/linux/prctl.ts";
+import { SIG_SETMASK } from "../abi/linux/signal.ts";
 import * as nr from "../abi/linux/syscalls.ts";
 import { close, fcntl, writeFile } from "./file.ts";
 import { mmap, munmap } from "./memory.ts";
@@ -81,9 +84,6 @@ const SPAWN_IGNORE = 1;
 const CALL_WORDS = 14;
 const STACK_SIZE = 65536;
 const __WALL = 0x40000000;
-const TIOCSCTTY = 0x540e;
-const CLOSE_RANGE_CLOEXEC = 4;
-const SIG_SETMASK = 2;
 
 /** Collects the calls of a child and keeps the memory they point at alive. */
 class CallList {

@@ -1,13 +1,11 @@
+import { EINTR } from "../../pkg/abi/linux/errno.ts";
+import { O_CLOEXEC, O_DIRECTORY } from "../../pkg/abi/linux/file.ts";
+import { PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_GET_NO_NEW_PRIVS } from "../../pkg/abi/linux/prctl.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import { installFilter } from "./filter/index.ts";
 import { CONFINED, FD } from "./spec.ts";
 import { send } from "./status.ts";
 
-const PR_GET_NO_NEW_PRIVS = 39;
-const PR_CAP_AMBIENT = 47;
-const PR_CAP_AMBIENT_CLEAR_ALL = 4;
-const O_RDONLY_DIRECTORY = 0x10000 | 0x80000;
-const EINTR = 4;
 /** Signals that are kept for a command that does not run yet. */
 const MAX_EARLY = 64;
 
@@ -45,7 +43,7 @@ export function waitForRoot(): readonly number[] {
     if (value === CONFINED) break;
     if (signals.length < MAX_EARLY) signals.push(value);
   }
-  const root = host.open("/", O_RDONLY_DIRECTORY);
+  const root = host.open("/", O_DIRECTORY | O_CLOEXEC);
   if (root < 0) throw new Error(`boot: opening the root: ${root}`);
   const entries = new Uint8Array(1024);
   const length = host.getdents64(root, entries);

@@ -1,3 +1,5 @@
+import { EINTR } from "../../pkg/abi/linux/errno.ts";
+import { F_SETFL, O_NONBLOCK } from "../../pkg/abi/linux/file.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import { SignalInfo } from "../../pkg/sentry/arch/index.ts";
 import type { Kernel } from "../../pkg/sentry/kernel/index.ts";
@@ -6,9 +8,6 @@ import { stateType } from "../../pkg/state/index.ts";
 import { FD, GROUP } from "./spec.ts";
 
 const SIGNAL_MAX = 64;
-const EINTR = 4;
-const F_SETFL = 4;
-const O_NONBLOCK = 0x800;
 
 /** Hands signals that the parent sends to the first process. */
 export class ControlListener implements FDListener {

@@ -8,6 +8,7 @@ export {
   CONFINED,
   type ControlMessage,
   decodeSpec,
+  EXIT_FAILURE,
   encodeSpec,
   FD,
   GROUP,

@@ -35,7 +35,7 @@ import { ControlListener } from "./control.ts";
 import { WatchdogHeartbeat } from "./heartbeat.ts";
 import { SandboxLog } from "./log.ts";
 import { makeMounts, registerFilesystems } from "./mounts.ts";
-import { type BootSpec, FD, type SpecLimit } from "./spec.ts";
+import { type BootSpec, EXIT_FAILURE, FD, type SpecLimit } from "./spec.ts";
 import { giveTerminal, makeStdio } from "./stdio.ts";
 
 /** The command cannot be run; a message for the user and the exit code that says so (127, 126, 128). */
@@ -50,7 +50,6 @@ export class StartError extends Error {
 /** Exit codes of shells and container engines for a command that cannot be run. */
 const EXIT_NOT_FOUND = 127;
 const EXIT_NOT_EXECUTABLE = 126;
-const EXIT_FAILURE = 128;
 
 /** Threads that wait for disks. */
 const IO_THREADS = 4;

@@ -1,11 +1,10 @@
+import { EINTR } from "../../pkg/abi/linux/errno.ts";
+import { SIGKILL } from "../../pkg/abi/linux/signal.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import { confine, dropInheritance, sayLoaded, waitForRoot } from "./confine.ts";
 import { Loader, StartError } from "./loader.ts";
 import { decodeSpec, FD } from "./spec.ts";
 import { send } from "./status.ts";
-
-const SIGKILL = 9;
-const EINTR = 4;
 
 /** Reads a descriptor to its end, as UTF-8. */
 function readAll(fd: number): string {

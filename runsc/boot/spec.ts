@@ -18,6 +18,9 @@ export const FD = {
   end: 11,
 } as const;
 
+/** Exit code when runsc itself fails, as gVisor's. */
+export const EXIT_FAILURE = 128;
+
 /** A resource limit (setrlimit(2)). */
 export interface SpecLimit {
   /** RLIMIT_*. */

@@ -1,5 +1,6 @@
 import packageJSON from "../../package.json" with { type: "json" };
 import * as host from "../../pkg/hostsyscall/index.ts";
+import { EXIT_FAILURE } from "../boot/index.ts";
 import { commands, type Flag, findCommand, UsageError } from "../cmd/index.ts";
 import { type Config, defaultConfig, globalFlags } from "../config/index.ts";
 import { report } from "../sandbox/index.ts";
@@ -7,8 +8,6 @@ import type { Parsed } from "./parse.ts";
 
 /** Exit code of a command line that cannot be understood, as of Go's flag package. */
 const EXIT_USAGE = 2;
-/** Exit code when runsc itself fails, as gVisor's. */
-const EXIT_FAILURE = 128;
 
 const versionLine = `runsc version ${packageJSON.version}\n`;
 const usage = "Usage: runsc [flags] <command> [flags of the command]";

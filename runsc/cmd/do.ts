@@ -1,12 +1,10 @@
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { isAbsolute, normalize, resolve } from "node:path";
+import { O_CLOEXEC, O_DIRECTORY, O_PATH } from "../../pkg/abi/linux/file.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import type { Config } from "../config/index.ts";
 import { callerLimits, reason, runSandbox } from "../sandbox/index.ts";
 import { type Command, UsageError } from "./command.ts";
-
-const O_DIRECTORY = 0x10000 | 0x80000; // with O_CLOEXEC
-const O_PATH = 0x200000;
 
 /** A host string as the sandbox's byte strings have it. */
 function bytes(s: string): string {
@@ -28,8 +26,8 @@ function rawArguments(args: readonly string[]): readonly string[] {
 
 /** Opens the directory that becomes the container's root. Throws one line when it is none or cannot be read. */
 function openRoot(path: string): number {
-  const readable = host.open(host.fromUTF8(path), O_DIRECTORY);
-  const fd = readable < 0 ? readable : host.open(host.fromUTF8(path), O_DIRECTORY | O_PATH);
+  const readable = host.open(host.fromUTF8(path), O_DIRECTORY | O_CLOEXEC);
+  const fd = readable < 0 ? readable : host.open(host.fromUTF8(path), O_DIRECTORY | O_CLOEXEC | O_PATH);
   host.close(readable);
   if (fd < 0) throw new Error(`root directory "${path}": ${reason(-fd)}`);
   return fd;

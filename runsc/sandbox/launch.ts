@@ -1,37 +1,36 @@
 import { CAP_LAST_CAP, CAP_SETPCAP } from "../../pkg/abi/linux/capability.ts";
+import {
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+} from "../../pkg/abi/linux/clone.ts";
+import { EINTR, ENOSPC, EPERM } from "../../pkg/abi/linux/errno.ts";
+import { O_CLOEXEC } from "../../pkg/abi/linux/file.ts";
+import {
+  MNT_DETACH,
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+} from "../../pkg/abi/linux/fs.ts";
+import { PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_SET_SECUREBITS } from "../../pkg/abi/linux/prctl.ts";
+import { RLIMIT_CORE } from "../../pkg/abi/linux/rlimit.ts";
+import { SIGKILL } from "../../pkg/abi/linux/signal.ts";
 import * as nr from "../../pkg/abi/linux/syscalls.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import { reason } from "./reason.ts";
 
-const CLONE_NEWNS = 0x00020000;
-const CLONE_NEWUTS = 0x04000000;
-const CLONE_NEWIPC = 0x08000000;
-const CLONE_NEWUSER = 0x10000000;
-const CLONE_NEWPID = 0x20000000;
-const CLONE_NEWNET = 0x40000000;
-const PR_CAPBSET_DROP = 24;
-const PR_SET_SECUREBITS = 28;
-const PR_CAP_AMBIENT = 47;
-const PR_CAP_AMBIENT_RAISE = 2;
 /** SECBIT_NOROOT, NO_SETUID_FIXUP and the lock of KEEP_CAPS, each locked: user 0 gets nothing from exec. */
 const SECUREBITS = 0x1 | 0x2 | 0x4 | 0x8 | 0x20;
-const SIGKILL = 9;
-const MS_RDONLY = 0x1;
-const MS_NOSUID = 0x2;
-const MS_NODEV = 0x4;
-const MS_NOEXEC = 0x8;
-const MS_REMOUNT = 0x20;
-const MS_BIND = 0x1000;
-const MS_REC = 0x4000;
-const MS_PRIVATE = 0x40000;
-const MNT_DETACH = 2;
-const RLIMIT_CORE = 4;
 const CAPABILITY_VERSION_3 = 0x20080522;
-const EINTR = 4;
-const EPERM = 1;
-const ENOSPC = 28;
-const O_CLOEXEC = 0x80000;
 
 /** How the sandbox process is started. */
 export interface LaunchArgs {

@@ -1,8 +1,21 @@
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { CAP_DAC_READ_SEARCH } from "../../pkg/abi/linux/capability.ts";
+import {
+  F_ADD_SEALS,
+  F_DUPFD_CLOEXEC,
+  F_SETFL,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NONBLOCK,
+  O_RDWR,
+  O_WRONLY,
+} from "../../pkg/abi/linux/file.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
-import { type BootSpec, CONFINED, encodeSpec, FD, type StatusMessage } from "../boot/index.ts";
+import { type BootSpec, CONFINED, EXIT_FAILURE, encodeSpec, FD, type StatusMessage } from "../boot/index.ts";
 import type { Config } from "../config/index.ts";
 import { type Launched, launch, openPipe, reap, removeRoot } from "./launch.ts";
 import { reason } from "./reason.ts";
@@ -21,20 +34,7 @@ export interface SandboxArgs {
   readonly stdio: readonly [number, number, number];
 }
 
-const MFD_CLOEXEC = 1;
-const MFD_ALLOW_SEALING = 2;
-const O_WRONLY = 1;
-const O_RDWR = 2;
-const O_CREAT = 0o100;
-const O_APPEND = 0o2000;
-const O_CLOEXEC = 0o2000000;
-const F_DUPFD_CLOEXEC = 1030;
-const F_SETFL = 4;
-const O_NONBLOCK = 0x800;
-const F_ADD_SEALS = 1033;
 const F_SEAL_SHRINK_GROW = 2 | 4;
-/** Exit code when the sandbox failed, as gVisor's. */
-const EXIT_FAILURE = 128;
 /** What a crashing runtime may say at most. */
 const CRASH_SIZE = 65536;
 

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { TCGETS } from "../../pkg/abi/linux/ioctl.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 
 /** Signals sent to runsc that are the command's: all that can be caught and that do not tell of a fault of runsc itself. */
@@ -23,7 +24,6 @@ const forwarded: readonly NodeJS.Signals[] = [
 /** Signals that a terminal sends to its whole foreground process group. */
 const fromTerminal: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGTSTP", "SIGWINCH"];
 
-const TCGETS = 0x5401;
 /** Bytes of struct termios as the call fills it. */
 const TERMIOS_SIZE = 36;
 

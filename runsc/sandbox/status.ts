@@ -1,9 +1,9 @@
+import { EINTR } from "../../pkg/abi/linux/errno.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import type { StatusMessage } from "../boot/index.ts";
 
 /** More than this without a line's end is no message. */
 const MAX_LINE = 64 * 1024;
-const EINTR = 4;
 
 /** One message, or null when the text is none (the sandbox process is not trusted to speak well). */
 export function parseStatus(line: string): StatusMessage | null {

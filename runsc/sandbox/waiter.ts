@@ -2,6 +2,8 @@ import controlSource from "../../native/control.c" with { type: "text" };
 import hostSource from "../../native/host.c" with { type: "text" };
 import { type NativeModule, type NativeSymbol, nativeProgram } from "../../native/index.ts";
 import waiterSource from "../../native/waiter.c" with { type: "text" };
+import { F_SETFD, MFD_CLOEXEC } from "../../pkg/abi/linux/file.ts";
+import { SIG_BLOCK } from "../../pkg/abi/linux/signal.ts";
 import * as linuxerr from "../../pkg/errors/linuxerr/index.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
 import type { Launched } from "./launch.ts";
@@ -13,10 +15,6 @@ export const waiterModule = {
   name: "waiter.c",
   symbols: { waiter_start: { args: [], returns: "void" } },
 } as const satisfies NativeModule<Record<string, NativeSymbol>>;
-
-const MFD_CLOEXEC = 1;
-const F_SETFD = 2;
-const SIG_BLOCK = 0;
 
 /** What the waiting program is given. */
 export interface WaiterArgs {

@@ -26,7 +26,9 @@ export const S_IRWXO = 0o007;
 export const S_IROTH = 0o004;
 export const S_IWOTH = 0o002;
 export const S_IXOTH = 0o001;
-/** Execute permission for anybody. */
+// Permissions for everybody.
+export const S_IRUGO = 0o444;
+export const S_IWUGO = 0o222;
 export const S_IXUGO = 0o111;
 /** All permission bits with setuid, setgid and sticky. */
 export const S_IALLUGO = 0o7777;

@@ -1,3 +1,4 @@
+import { MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../abi/linux/mm.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { stateType } from "../../state/index.ts";
@@ -15,11 +16,6 @@ import {
 const CHUNK_SIZE = 64 * 1024 * 1024;
 /** The most pieces of one file. None is unmapped before the file is closed: its address may be in an iovec under way. */
 const MAX_CHUNKS = 4096;
-const PAGE_SIZE = 4096;
-
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_SHARED = 1;
 
 /**
  * An open host file as memory (memmap.File): one host descriptor with the pieces of it that the sentry has mapped. It owns the

@@ -13,6 +13,7 @@ import { ENODATA, EOPNOTSUPP } from "../../abi/linux/errno.ts";
 import { O_RDONLY } from "../../abi/linux/file.ts";
 import { MS_NOSUID } from "../../abi/linux/fs.ts";
 import { RLIMIT_STACK } from "../../abi/linux/rlimit.ts";
+import { S_ISGID, S_ISUID, S_IXGRP } from "../../abi/linux/stat.ts";
 import { USER_HZ } from "../../abi/linux/time.ts";
 import type { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
@@ -54,9 +55,6 @@ import { ArgumentBudget, AuxvBuilder, buildStack, STACK_EXPAND, stringBytes } fr
 
 /** How many scripts may interpret each other. */
 const MAX_SCRIPTS = 5;
-const S_ISUID = 0o4000;
-const S_ISGID = 0o2000;
-const S_IXGRP = 0o010;
 /** Longest comm without its NUL. */
 const TASK_COMM_LEN = 15;
 const XATTR_NAME_CAPS = "security.capability";

@@ -1,10 +1,12 @@
+import { ENXIO } from "../../abi/linux/errno.ts";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, MFD_CLOEXEC, SEEK_DATA, SEEK_HOLE } from "../../abi/linux/file.ts";
+import { MADV_POPULATE_READ, MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../abi/linux/mm.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { setFields, stateType } from "../../state/index.ts";
 import { type File, FileIDs, Segment, SegmentSet } from "../memmap/index.ts";
 import { KIND_COUNT, type MemoryKind } from "./memory_kind.ts";
 
-const PAGE_SIZE = 4096;
 /** Bytes of the file behind one host mapping; also the step by which the (sparse) file grows. */
 const CHUNK_SIZE = 1024 * 1024 * 1024;
 /** Freed memory that may stay committed until it is reused or flushed. */
@@ -20,17 +22,6 @@ const MAX_RUNS = 8;
 const MIN_POPULATE = 64 * 1024;
 
 const PAGES_PER_CHUNK = CHUNK_SIZE / PAGE_SIZE;
-
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_SHARED = 1;
-const MFD_CLOEXEC = 1;
-const FALLOC_FL_KEEP_SIZE = 1;
-const FALLOC_FL_PUNCH_HOLE = 2;
-const MADV_POPULATE_READ = 22;
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
-const ENXIO = 6;
 
 /** An allocated range of one kind; the pages of it may belong to many and be shared differently. */
 export class UsedRange extends Segment<UsedRange> {

@@ -1,6 +1,6 @@
 import * as errno from "../../abi/linux/errno.ts";
 import { O_NONBLOCK, O_RDWR } from "../../abi/linux/file.ts";
-import { MSG_DONTWAIT, MSG_NOSIGNAL } from "../../abi/linux/socket.ts";
+import { MSG_DONTWAIT, MSG_NOSIGNAL, SOL_SOCKET } from "../../abi/linux/socket.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
@@ -13,8 +13,6 @@ import type { Message } from "./message.ts";
 import type { SocketOptions } from "./options.ts";
 import { getSocketOption, setSocketOption } from "./sockopt.ts";
 import type { SocketSystem } from "./system.ts";
-
-const SOL_SOCKET = 1;
 
 /** Who is at the other end of a connection: SO_PEERCRED. */
 export class PeerCredentials {

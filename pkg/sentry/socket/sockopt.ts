@@ -1,18 +1,16 @@
+import { SIZEOF_SOCK_FPROG } from "../../abi/linux/bpf.ts";
 import { CAP_NET_ADMIN, CAP_NET_RAW } from "../../abi/linux/capability.ts";
 import * as errno from "../../abi/linux/errno.ts";
 import * as s from "../../abi/linux/socket.ts";
+import { NSEC_PER_SEC, USEC_PER_SEC } from "../../abi/linux/time.ts";
 import { newPIDFD } from "../kernel/pidfd.ts";
 import type { Task } from "../kernel/task.ts";
 import * as o from "./options.ts";
 import type { Socket } from "./socket.ts";
 
 const INT_MAX = 0x7fffffff;
-const NSEC_PER_SEC = 1_000_000_000;
-const USEC_PER_SEC = 1_000_000;
 /** Longest network device name with its zero (IFNAMSIZ). */
 const IFNAMSIZ = 16;
-/** Bytes of struct sock_fprog, struct sock_txtime, struct so_timestamping. */
-const SIZEOF_SOCK_FPROG = 16;
 const SIZEOF_TIMESTAMPING = 8;
 /** What SO_BPF_EXTENSIONS answers: SKF_AD_MAX. */
 const BPF_EXTENSIONS = 64;

@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from "../../abi/linux/mm.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { StateError } from "../../state/index.ts";
@@ -12,7 +13,6 @@ const VERSION = 1;
 const HEADER_BYTES = 12;
 const RUN_BYTES = 16;
 const CHUNK = 1 << 20;
-const PAGE_SIZE = 4096;
 const MAX_GRAPH = 1 << 30;
 
 function put64(v: DataView, at: number, n: number): void {

@@ -1,4 +1,5 @@
 import * as errno from "../../abi/linux/errno.ts";
+import { AT_FDCWD, O_ACCMODE, O_CLOEXEC, O_NONBLOCK } from "../../abi/linux/file.ts";
 import { FUTEX_CLOCK_REALTIME, FUTEX_CMD_MASK, FUTEX_PRIVATE_FLAG } from "../../abi/linux/futex.ts";
 import { nameOf } from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
@@ -25,11 +26,7 @@ import { formatOf, type SyscallFormat, syscallFormats } from "./table.ts";
 
 /** Bytes of a buffer or string argument that are shown. */
 const DEFAULT_MAX_BYTES = 64;
-const O_ACCMODE = 3;
 const ACCESS_MODES: readonly string[] = ["O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"];
-const AT_FDCWD = -100;
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
 
 /** Where lines go. */
 export interface StraceSink {

@@ -1,18 +1,14 @@
+import { CLONE_THREAD, CLONE_VM } from "../../../pkg/abi/linux/clone.ts";
 import { ENOENT, ENOSYS, EPERM } from "../../../pkg/abi/linux/errno.ts";
+import { O_CLOEXEC, O_NOFOLLOW } from "../../../pkg/abi/linux/file.ts";
+import { PROT_EXEC } from "../../../pkg/abi/linux/mm.ts";
+import { PR_SET_NAME, PR_SET_VMA } from "../../../pkg/abi/linux/prctl.ts";
 import { SCHED_BATCH, SCHED_NORMAL } from "../../../pkg/abi/linux/sched.ts";
 import * as nr from "../../../pkg/abi/linux/syscalls.ts";
 import type { Condition, Rule } from "./program.ts";
 
-const PROT_EXEC = 4;
-const O_NOFOLLOW = 0x20000;
-const O_CLOEXEC = 0x80000;
 const AT_FDCWD = 0xffffff9c;
-const CLONE_VM = 0x100;
-const CLONE_THREAD = 0x10000;
 const CLONE_NEW = 0x7e020000 | 0x80; // every CLONE_NEW* namespace flag
-const PR_SET_NAME = 15;
-/** Anonymous memory naming, tried by the allocator and the garbage collector. */
-const PR_SET_VMA = 0x53564d41;
 
 /** ioctl requests: the seccomp listener, and what terminals and pipes passed in are asked. */
 const ioctls: readonly (readonly [request: number, reason: string])[] = [

@@ -1,5 +1,6 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { O_ACCMODE, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from "../../../abi/linux/file.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
@@ -10,8 +11,6 @@ import type { FileDescription, VirtualDentry } from "../../vfs/index.ts";
 import type { CachedDescriptor } from "./descriptor_cache.ts";
 import { check, GoferInode } from "./inode.ts";
 import { GoferFileDescription } from "./regular_file_fd.ts";
-
-const PAGE_SIZE = 4096;
 
 /**
  * A regular file. Descriptions share one descriptor for reading, which stays open in the descriptor cache when the last of them has gone, and

@@ -1,4 +1,5 @@
 import { O_ACCMODE, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } from "../../../abi/linux/file.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import { S_IALLUGO, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
@@ -18,7 +19,6 @@ import { CopyUp } from "./copy_up.ts";
 import { OverlayInode, type UnfinishedCopy } from "./inode.ts";
 import { OverlayFileDescription } from "./regular_file_fd.ts";
 
-const PAGE_SIZE = 4096;
 /** Files larger than this are copied up bit by bit while the opener waits; smaller ones at once. */
 const LARGE_FILE = 1024 * 1024;
 

@@ -1,5 +1,6 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../../../abi/linux/file.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import {
@@ -17,7 +18,6 @@ import type { IOSequence } from "../../usermem/index.ts";
 import type { Fifo, FileDescription, Inode, VirtualDentry } from "../../vfs/index.ts";
 import { PipeFileDescription } from "./pipe_fd.ts";
 
-const PAGE_SIZE = 4096;
 /** Capacity of a new pipe. */
 export const DEFAULT_PIPE_SIZE = 65536;
 /** /proc/sys/fs/pipe-max-size; here nobody may exceed it, since pipes live in the sentry's heap. */

@@ -1,5 +1,6 @@
 import { CAP_SETFCAP, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../../abi/linux/capability.ts";
 import { O_RDONLY } from "../../../abi/linux/file.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import { type Credentials, IDMapEntry, NO_ID, type UserNamespace } from "../../kernel/auth/index.ts";
@@ -12,7 +13,6 @@ import type { ProcFilesystem } from "./filesystem.ts";
 
 /** Lines a map may have (UID_GID_MAP_MAX_EXTENTS). */
 const MAX_LINES = 340;
-const PAGE_SIZE = 4096;
 /** Longest write to setgroups. */
 const MAX_SETGROUPS = 7;
 

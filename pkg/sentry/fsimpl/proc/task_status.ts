@@ -1,4 +1,5 @@
-import { SIG_DFL } from "../../../abi/linux/signal.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
+import { NSIG, SIG_DFL } from "../../../abi/linux/signal.ts";
 import { NSEC_PER_TICK } from "../../../abi/linux/time.ts";
 import type { SignalHandlers } from "../../kernel/signal_handlers.ts";
 import { type Task, TaskExitZombie } from "../../kernel/task.ts";
@@ -11,8 +12,6 @@ import type { ProcFilesystem } from "./filesystem.ts";
 const PF_RANDOMIZE = 0x400000;
 const PF_FORKNOEXEC = 0x40;
 const PF_EXITING = 0x4;
-const NSIG = 64;
-const PAGE_SIZE = 4096;
 
 const STATE_NAMES: { readonly [letter: string]: string } = {
   R: "R (running)",

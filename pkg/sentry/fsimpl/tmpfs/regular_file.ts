@@ -8,6 +8,7 @@ import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
 } from "../../../abi/linux/file.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import { S_IXUGO } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
@@ -30,7 +31,6 @@ import type { IOSequence } from "../../usermem/index.ts";
 import { type FileDescription, MAX_FILE_OFFSET, SeekableFileDescription, type VirtualDentry } from "../../vfs/index.ts";
 import { TmpfsInode } from "./inode.ts";
 
-const PAGE_SIZE = 4096;
 const PAGE_MASK = PAGE_SIZE - 1;
 /** Page faults fill holes in windows of this size, so that a file written through a mapping needs few of them. */
 const FAULT_WINDOW = 64 * 1024;

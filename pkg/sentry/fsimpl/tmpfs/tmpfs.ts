@@ -1,4 +1,5 @@
 import { TMPFS_MAGIC } from "../../../abi/linux/fs.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import { S_IFDIR } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
@@ -14,7 +15,6 @@ import {
 import { TmpfsDirectory } from "./directory.ts";
 import { TmpfsRegularFile } from "./regular_file.ts";
 
-const PAGE_SIZE = 4096;
 /** Inodes of an instance that was not given nr_inodes: they live in the sentry's heap. */
 const DEFAULT_MAX_INODES = 200000;
 /** Bytes of extended attributes of one instance. */

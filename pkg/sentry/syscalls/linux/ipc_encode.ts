@@ -1,10 +1,8 @@
 import * as ipc from "../../../abi/linux/ipc.ts";
+import { S_IRUGO } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import type { IPCObject, Registry } from "../../kernel/ipc/index.ts";
 import type { Task } from "../../kernel/task.ts";
-
-/** Permission bits of ipcperms() for reading: in all three digits. */
-export const S_IRUGO = 0o444;
 
 /** Clears `size` bytes of the scratch buffer for a structure of the ctl calls. */
 export function beginStruct(t: Task, size: number): DataView {

@@ -18,12 +18,11 @@ import {
   MS_UNBINDABLE,
   UMOUNT_NOFOLLOW,
 } from "../../../abi/linux/fs.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { copyInPathOperation } from "./path.ts";
 
-/** Longest string argument of mount(2). */
-const PAGE_SIZE = 4096;
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
 /** Whether the caller may change its mount namespace. */

@@ -3,6 +3,7 @@ import { CAP_SYS_RESOURCE } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import { IPC_INFO, IPC_NOWAIT, IPC_RMID, IPC_SET, IPC_STAT } from "../../../abi/linux/ipc.ts";
 import * as linux from "../../../abi/linux/msg.ts";
+import { S_IRUGO, S_IWUGO } from "../../../abi/linux/stat.ts";
 import {
   Message,
   type MessageQueue,
@@ -32,11 +33,9 @@ import {
   ownedObject,
   putPermissions,
   putU64,
-  S_IRUGO,
   setPermissions,
 } from "./ipc_encode.ts";
 
-const S_IWUGO = 0o222;
 /** Size of the type in front of the text. */
 const TYPE_SIZE = 8;
 

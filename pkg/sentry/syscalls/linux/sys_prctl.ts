@@ -1,5 +1,6 @@
 import { CAP_SYS_RESOURCE } from "../../../abi/linux/capability.ts";
 import * as errno from "../../../abi/linux/errno.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import * as linux from "../../../abi/linux/prctl.ts";
 import { NSIG } from "../../../abi/linux/signal.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
@@ -7,7 +8,6 @@ import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
 import { EventSyscall, REG_FS_BASE, REG_GS_BASE } from "../../platform/platform.ts";
 import { prctlGetSeccomp, prctlSetSeccomp } from "./sys_seccomp.ts";
 
-const PAGE_SIZE = 4096;
 /** Longest name of anonymous memory with its NUL (ANON_VMA_NAME_MAX_LEN). */
 const ANON_VMA_NAME_MAX_LEN = 80;
 const DEFAULT_TIMER_SLACK_NS = 50000;

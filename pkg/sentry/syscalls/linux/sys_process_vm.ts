@@ -1,5 +1,6 @@
 /** Memory of other processes: process_vm_readv(2), process_vm_writev(2). */
 import * as errno from "../../../abi/linux/errno.ts";
+import { SIZEOF_IOVEC } from "../../../abi/linux/uio.ts";
 import { LinuxError } from "../../../errors/linuxerr/index.ts";
 import { stateType } from "../../../state/index.ts";
 import {
@@ -15,7 +16,6 @@ import { mayAttach } from "./sys_pidfd.ts";
 
 /** Bytes that are copied before others have their turn. */
 const SLICE = 256 * 1024;
-const SIZEOF_IOVEC = 16;
 
 /** process_vm_readv(pid, local_iov, liovcnt, remote_iov, riovcnt, flags). */
 export function processVMReadv(t: Task, args: SyscallArguments): SyscallResult {

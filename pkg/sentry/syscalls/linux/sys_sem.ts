@@ -2,6 +2,7 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT } from "../../../abi/linux/ipc.ts";
 import * as linux from "../../../abi/linux/sem.ts";
+import { S_IRUGO, S_IWUGO } from "../../../abi/linux/stat.ts";
 import {
   SEM_BLOCKED,
   type SemaphoreRegistry,
@@ -24,12 +25,9 @@ import {
   ownedObject,
   putPermissions,
   putU64,
-  S_IRUGO,
   setPermissions,
 } from "./ipc_encode.ts";
 import { deadlineIn, FOREVER, timeoutFrom } from "./timeout.ts";
-
-const S_IWUGO = 0o222;
 
 /** semget(key, nsems, semflg). */
 export function semget(t: Task, args: SyscallArguments): number {

@@ -5,6 +5,7 @@ import { IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT } from "../../../abi/linux/ipc.ts
 import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import { RLIMIT_MEMLOCK } from "../../../abi/linux/rlimit.ts";
 import * as linux from "../../../abi/linux/shm.ts";
+import { S_IRUGO, S_IWUGO, S_IXUGO } from "../../../abi/linux/stat.ts";
 import { ShmAttachment, type ShmRegistry, type ShmSegment } from "../../kernel/shm/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -16,13 +17,8 @@ import {
   ownedObject,
   putPermissions,
   putU64,
-  S_IRUGO,
   setPermissions,
 } from "./ipc_encode.ts";
-
-/** Permission bits of ipcperms(): in all three digits. */
-const S_IWUGO = 0o222;
-const S_IXUGO = 0o111;
 
 /** shmget(key, size, shmflg). */
 export function shmget(t: Task, args: SyscallArguments): number {

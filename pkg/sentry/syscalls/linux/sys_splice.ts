@@ -2,6 +2,7 @@ import * as errno from "../../../abi/linux/errno.ts";
 import { SPLICE_F_ALL, SPLICE_F_NONBLOCK } from "../../../abi/linux/fcntl.ts";
 import { MAX_RW_COUNT, O_APPEND, O_NONBLOCK, RWF_NOWAIT, SEEK_SET } from "../../../abi/linux/file.ts";
 import { IN_ACCESS, IN_MODIFY } from "../../../abi/linux/inotify.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import { SIGPIPE } from "../../../abi/linux/signal.ts";
 import { S_IFDIR, S_IFMT, S_IFREG } from "../../../abi/linux/stat.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
@@ -19,8 +20,6 @@ import type { Task } from "../../kernel/task.ts";
 import { type FileDescription, notifyFile, removePrivileges } from "../../vfs/index.ts";
 import { openFile } from "./path.ts";
 import { countRead, countWrite, limitFileSize, readFile, SLICE, writeFile } from "./sys_read_write.ts";
-
-const PAGE_SIZE = 4096;
 
 /** What one step of a transfer came to: bytes moved, a negative errno, or which side has to be waited for. */
 const WAIT_IN = -10001;

@@ -1,6 +1,8 @@
 import * as linux from "../../../abi/linux/clone.ts";
+import { MAX_ARG_STRLEN } from "../../../abi/linux/elf.ts";
 import * as errno from "../../../abi/linux/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NOFOLLOW, O_RDONLY } from "../../../abi/linux/file.ts";
+import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import { NSIG, SIGCHLD } from "../../../abi/linux/signal.ts";
 import * as wait from "../../../abi/linux/wait.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
@@ -18,9 +20,6 @@ import { openExisting } from "../../vfs/open.ts";
 import { startAt } from "./path.ts";
 import { encodeUsage } from "./sys_rusage.ts";
 
-/** Longest argument or environment string with its NUL (MAX_ARG_STRLEN). */
-const MAX_ARG_STRLEN = 131072;
-const PAGE_SIZE = 4096;
 const INT_MIN = -2147483648;
 
 // ---- identities

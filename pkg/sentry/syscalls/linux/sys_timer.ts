@@ -167,7 +167,8 @@ function getTimer(t: Task, id: number): PosixTimer {
   return timer;
 }
 
-function readTimer(timer: PosixTimer): IntervalSpec {
+/** What timer_gettime(2) and timerfd_gettime(2) show of a timer. */
+export function readTimer(timer: Pick<PosixTimer, "intervalSec" | "intervalNsec" | "remaining">): IntervalSpec {
   const left = timer.remaining();
   return {
     intervalSec: timer.intervalSec,

@@ -6,14 +6,13 @@ import {
   CLOCK_MONOTONIC,
   CLOCK_REALTIME,
   CLOCK_REALTIME_ALARM,
-  NSEC_PER_SEC,
 } from "../../../abi/linux/time.ts";
 import * as linux from "../../../abi/linux/timer.ts";
 import { TimerFileDescription } from "../../fsimpl/timerfd/index.ts";
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { validTimespec } from "./sys_time.ts";
-import { copyInInterval, copyOutInterval, type IntervalSpec } from "./sys_timer.ts";
+import { copyInInterval, copyOutInterval, readTimer } from "./sys_timer.ts";
 
 function isAlarmClock(clock: number): boolean {
   return clock === CLOCK_REALTIME_ALARM || clock === CLOCK_BOOTTIME_ALARM;
@@ -35,16 +34,6 @@ export function timerfdCreate(t: Task, args: SyscallArguments): number {
   } finally {
     file.decRef();
   }
-}
-
-function readTimer(f: TimerFileDescription): IntervalSpec {
-  const left = f.remaining();
-  return {
-    intervalSec: f.intervalSec,
-    intervalSub: f.intervalNsec,
-    valueSec: Math.floor(left / NSEC_PER_SEC),
-    valueSub: Math.floor(left % NSEC_PER_SEC),
-  };
 }
 
 /** timerfd_settime(2). */

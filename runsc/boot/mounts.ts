@@ -75,9 +75,10 @@ function makeRoot(
   // The overlay's root has the upper layer's attributes: make them the directory's own.
   const st = new Statx();
   lowerRoot.inode.stat(st);
+  // As much room as there is memory: programs ask statfs(2) for it, and one without a limit has none to show.
   const upper = vfs.newFilesystem(creds, "tmpfs", "none", {
     flags: 0,
-    data: `mode=${(st.mode & 0o7777).toString(8)},uid=${st.uid},gid=${st.gid},size=0`,
+    data: `mode=${(st.mode & 0o7777).toString(8)},uid=${st.uid},gid=${st.gid},size=100%`,
     internalData: null,
   });
   const upperRoot = vfs.newDisconnectedMount(upper, upper.rootDentry(), "none", 0).rootVD;

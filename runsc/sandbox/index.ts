@@ -1,7 +1,7 @@
 /**
  * Package sandbox starts the confined process and stays its parent: it makes the namespaces, hands over descriptors, takes the
  * root away once the code is loaded, forwards signals and reports how the command ended. While the command runs the parent is a
- * program of one page (waiter.ts). A sandbox belongs to the process that started it; when either dies the other goes too.
+ * program of two pages (waiter.ts). A sandbox belongs to the process that started it; when either dies the other goes too.
  */
 export { callerLimits } from "./limits.ts";
 export { reason } from "./reason.ts";

@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { mounts, run, runsc, sandbox, shell } from "./harness.ts";
 
@@ -107,6 +107,13 @@ describe("the host is seen and not changed", () => {
     const after = statSync(join(dir, "a"));
     expect(after.mtimeMs).toBe(before.mtimeMs);
     expect(after.ino).toBe(before.ino);
+  });
+
+  test("there is as much room for changes as memory, and statfs says so", () => {
+    const r = shell("stat -fc '%b %a' /; head -c 1M /dev/zero > /tmp/x; stat -fc %a /");
+    const [blocks = 0, before = 0, after = 0] = r.stdout.split(/\s/).map(Number);
+    expect(blocks).toBe(Math.floor(totalmem() / 4096));
+    expect(before - after).toBe(256);
   });
 
   test("sandboxes do not see each other's writes", () => {

@@ -5,6 +5,7 @@ import direntsSource from "./dirents.c" with { type: "text" };
 import hostSource from "./host.c" with { type: "text" };
 import { loadNative, type NativeModule, type NativeSymbol } from "./index.ts";
 import ioPoolSource from "./io_pool.c" with { type: "text" };
+import keepThreadsSource from "./keep_threads.c" with { type: "text" };
 import safecopySource from "./safecopy.c" with { type: "text" };
 import signalsSource from "./signals.c" with { type: "text" };
 import spawnSource from "./spawn.c" with { type: "text" };
@@ -28,6 +29,7 @@ export const hostModule = {
     controlSource,
     signalsSource,
     ioPoolSource,
+    keepThreadsSource,
   ].join(""),
   name: "host.c",
   symbols: {
@@ -56,6 +58,7 @@ export const hostModule = {
     io_pool_start: { args: ["ptr", "i32", "i64_fast"], returns: "i64_fast" },
     io_pool_submit: { args: ["ptr", "i32"], returns: "i64_fast" },
     io_pool_stop: { args: ["ptr"], returns: "i64_fast" },
+    keep_threads: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
   },
 } as const satisfies NativeModule<Record<string, NativeSymbol>>;
 

@@ -8,6 +8,7 @@
  * which needs /proc: import it before the root is pivoted. A path to host memory that may fault goes through the copies of
  * memory.ts; no function here takes a guest's address.
  */
+export * from "./auxv.ts";
 export * from "./dirent.ts";
 export * from "./epoll.ts";
 export * from "./file.ts";

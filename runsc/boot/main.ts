@@ -1,6 +1,7 @@
 import { EINTR } from "../../pkg/abi/linux/errno.ts";
 import { SIGKILL } from "../../pkg/abi/linux/signal.ts";
 import * as host from "../../pkg/hostsyscall/index.ts";
+import { startCompiler } from "./compiler.ts";
 import { confine, dropInheritance, sayLoaded, waitForRoot } from "./confine.ts";
 import { Loader, StartError } from "./loader.ts";
 import { decodeSpec, FD } from "./spec.ts";
@@ -45,6 +46,7 @@ export function bootMain(): never {
     host.close(FD.spec);
     // Everything that loads or looks into /proc happens here.
     loader = new Loader(spec);
+    startCompiler();
     sayLoaded();
     // While the parent takes the root away: what needs neither it nor anything of the container.
     loader.prepare();

@@ -1,6 +1,7 @@
 /** The real processes of a running sandbox, as the host's /proc shows them. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { SYS_futex } from "../../pkg/abi/linux/syscalls.ts";
 import { alive, namespace, type Running, separateNamespaces, start, statusField, threads } from "./processes.ts";
 
 /** CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID: the most a sandbox process may ever have. */
@@ -37,6 +38,22 @@ describe("the sandbox process", () => {
       for (const set of ["CapInh", "CapAmb"]) expect(caps(t, set) & (main ? ~0n : ~expected)).toBe(0n);
     }
   });
+
+  test.if(navigator.hardwareConcurrency > 1)(
+    "has one thread that compiles, and it waits for work without a limit: another could be refused by a limit of processes",
+    async () => {
+      const compilers = threads(r.sentry).filter((t) => readFileSync(`/proc/${t}/comm`, "latin1") === "JITWorker\n");
+      expect(compilers.length).toBe(1);
+      // First it waits a tenth of a second and gives memory back. The limit is the fourth argument of futex(2).
+      let limit: string | undefined;
+      for (let i = 0; i < 100 && limit !== "0x0"; i++) {
+        await Bun.sleep(50);
+        const [nr, ...args] = readFileSync(`/proc/${compilers[0]}/syscall`, "latin1").split(" ");
+        limit = Number(nr) === SYS_futex ? args[3] : undefined;
+      }
+      expect(limit).toBe("0x0");
+    },
+  );
 
   test("is in namespaces of its own", () => {
     for (const kind of separateNamespaces) expect(namespace(r.sentry, kind)).not.toBe(namespace("self", kind));

@@ -79,7 +79,29 @@ class World {
     const st = new Statx();
     try {
       const r = this.t.vfs.tryStatAt(this.creds, pop, st);
-      return r < 0 ? "ENOENT" : `${st.mountID}:${st.dev}:${st.ino}:${st.mode}:${st.uid}:${st.size}`;
+      return r < 0 ? "ENOENT" : textOf(st);
+    } catch (e) {
+      if (e instanceof LinuxError) return e.name;
+      throw e;
+    }
+  }
+
+  /** As where(), for a path that holds, without a path operation. */
+  whereKnown(known: KnownPath): string {
+    if (known.missing) return "ENOENT";
+    const st = new Statx();
+    if (!this.t.vfs.statKnown(known, st)) throw new Error("stale");
+    return textOf(st);
+  }
+
+  /** What is opened at the end of a path. */
+  opened(pop: PathOperation): string {
+    try {
+      const file = this.t.vfs.tryOpenAt(this.creds, pop, { flags: O.O_RDONLY | O.O_NONBLOCK, mode: 0 });
+      if (file === null) return "ENOENT";
+      const at = `${file.vd.mount.id}:${file.vd.dentry.serial}:${file.inode.ino}`;
+      file.decRef();
+      return at;
     } catch (e) {
       if (e instanceof LinuxError) return e.name;
       throw e;
@@ -103,6 +125,10 @@ class World {
       internalData: null,
     });
   }
+}
+
+function textOf(st: Statx): string {
+  return `${st.mountID}:${st.dev}:${st.ino}:${st.mode}:${st.uid}:${st.size}`;
 }
 
 /** A generator of pseudo-random numbers below n. */
@@ -181,6 +207,11 @@ for (const kind of ["tmpfs", "gofer", "overlay"] as const) {
         const start = p.startsWith("/") ? null : w.cwd;
         const holds = pop.known?.holds(vfs, w.creds, w.root, start, follow) === true;
         const where = w.where(w.pop(p, follow));
+        const known = holds && pop.known !== null ? w.whereKnown(pop.known) : where;
+        if (known !== where) throw new Error(`step ${i}: ${p} is known to lead to ${known} instead of ${where}`);
+        const file = w.opened(w.pop(p, follow));
+        const opened = w.opened(pop);
+        if (opened !== file) throw new Error(`step ${i}: ${p} opens ${opened} instead of ${file}`);
         const seen = w.where(pop);
         if (seen !== where) throw new Error(`step ${i}: ${p} leads to ${seen} instead of ${where}`);
         if (holds) held++;

@@ -6,6 +6,8 @@ import type { Mount } from "./mount.ts";
 import type { VirtualFilesystem } from "./vfs.ts";
 import type { VirtualDentry } from "./virtual_dentry.ts";
 
+const SLASH = 0x2f;
+
 /**
  * A path as a guest gave it, and where it led the last time. That is used again, instead of a walk, only where a walk could not find anything else:
  * by the same credentials, from the same places, while nothing on the way has changed (VirtualFilesystem.changes), the name at the end is still
@@ -17,6 +19,7 @@ export class KnownPath {
     [],
     [
       "text",
+      "absolute",
       "creds",
       "root",
       "start",
@@ -32,6 +35,8 @@ export class KnownPath {
   );
   /** A byte string. */
   text = "";
+  /** It begins at the root: to be told without a look at the characters. */
+  absolute = false;
   creds: Credentials | null = null;
   root: VirtualDentry | null = null;
   /** Where it began; null: at the root. */
@@ -54,6 +59,7 @@ export class KnownPath {
   /** Becomes another path. */
   become(text: string): void {
     this.text = text;
+    this.absolute = text.charCodeAt(0) === SLASH;
     this.forget();
   }
 

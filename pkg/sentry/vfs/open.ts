@@ -38,6 +38,7 @@ import { BLOCK_DEVICE, CHAR_DEVICE } from "./device.ts";
 import type { FileDescription } from "./file_description.ts";
 import type { Inode } from "./inode.ts";
 import { notifyChange, notifyFile, notifyName } from "./inotify.ts";
+import type { KnownPath } from "./known_path.ts";
 import type { Mount } from "./mount.ts";
 import { OPathFileDescription } from "./opath.ts";
 import { ATTR_SIZE, type OpenOptions, type PathOperation, SetStatOptions } from "./options.ts";
@@ -84,10 +85,18 @@ export function tryOpenAt(
   opts: OpenOptions,
 ): FileDescription | null {
   const r = normalise(opts);
+  const follow = pop.followFinalSymlink && (r.flags & O_NOFOLLOW) === 0;
+  const { known } = pop;
+  if (known !== null && (r.flags & (O_CREAT | __O_TMPFILE)) === 0 && pop.resolve === 0 && !vfs.strict) {
+    if (known.holds(vfs, creds, pop.root, known.absolute ? null : pop.start, follow)) {
+      if (known.missing) return null;
+      const file = openKnown(vfs, known, r, creds);
+      if (file !== null) return file;
+    }
+  }
   const w = vfs.acquireWalker(creds, pop);
   try {
     w.begin(creds, vfs.currentTask(), pop);
-    const follow = pop.followFinalSymlink && (r.flags & O_NOFOLLOW) === 0;
     if ((r.flags & O_CREAT) !== 0) return openCreate(vfs, w, r, follow && (r.flags & O_EXCL) === 0);
     if (w.tryWalkFull(follow, (r.flags & O_DIRECTORY) !== 0) !== 0) return null;
     if ((r.flags & __O_TMPFILE) !== 0) return openTmpfile(vfs, w, r);
@@ -101,6 +110,29 @@ export function tryOpenAt(
     return tryOpenAt(vfs, creds, pop, opts);
   } finally {
     vfs.strict = false;
+  }
+}
+
+/** Opens what is known to be at the end of a path; null: the file there has been replaced, and the path is to be walked. */
+function openKnown(
+  vfs: VirtualFilesystem,
+  known: KnownPath,
+  r: OpenRequest,
+  creds: Credentials,
+): FileDescription | null {
+  const { mount, dentry } = known;
+  if (mount === null || dentry === null) return null;
+  dentry.recentlyUsed = true;
+  if ((r.flags & O_DIRECTORY) !== 0 && !dentry.inode.isDir()) throw linuxerr.ENOTDIR;
+  vfs.operation++;
+  vfs.walkersInUse++;
+  try {
+    return openExisting(vfs, mount, dentry, r, creds);
+  } catch (e) {
+    if (e !== linuxerr.ESTALE) throw e;
+    return null;
+  } finally {
+    vfs.walkersInUse--;
   }
 }
 

@@ -17,6 +17,7 @@ import type { Filesystem, FilesystemType, GetFilesystemOptions } from "./filesys
 import { HostCopier } from "./host_copy.ts";
 import { type Fifo, type Inode, STAT_FILLED } from "./inode.ts";
 import { InotifyState, notifyChange, notifyUnmount } from "./inotify.ts";
+import type { KnownPath } from "./known_path.ts";
 import { LockWaits } from "./lock.ts";
 import { MissingNames } from "./missing_names.ts";
 import { Mount } from "./mount.ts";
@@ -331,6 +332,24 @@ export class VirtualFilesystem {
       return this.tryStatAt(creds, pop, out);
     } finally {
       this.strict = false;
+    }
+  }
+
+  /** As tryStatAt for a path that holds (KnownPath.holds) and is not missing; false: it is to be asked for by tryStatAt. */
+  statKnown(known: KnownPath, out: Statx): boolean {
+    const { mount, dentry } = known;
+    if (mount === null || dentry === null) return false;
+    dentry.recentlyUsed = true;
+    this.operation++;
+    this.walkersInUse++;
+    try {
+      statDentry(mount, dentry, out);
+      return true;
+    } catch (e) {
+      if (e !== linuxerr.ESTALE) throw e;
+      return false;
+    } finally {
+      this.walkersInUse--;
     }
   }
 

@@ -22,15 +22,9 @@ export function pathOperation(t: Task, dirfd: number, path: string, followFinal:
 }
 
 /**
- * As copyInPathOperation, for calls that take one path and are done with it when the vfs has answered: the object is the next such call's,
- * too.
+ * As pathOperation, for calls that take one path and are done with it when the vfs has answered: the object is the next such call's, too.
+ * `known` is what is known of the path: no other string has been copied in since.
  */
-export function copyInOnlyPath(t: Task, dirfd: number, addr: number, followFinal: boolean): PathOperation {
-  const known = t.copyInKnownPath(addr);
-  return onlyPath(t, dirfd, known === null ? t.copyInPath(addr) : known.text, known, followFinal);
-}
-
-/** As pathOperation, with the object of copyInOnlyPath, and what is known of the path: no other string has been copied in since. */
 export function onlyPath(
   t: Task,
   dirfd: number,
@@ -51,6 +45,16 @@ export function onlyPath(
   pop.resolve = 0;
   pop.known = known;
   return pop;
+}
+
+/**
+ * Whether a walk of a path that has just been copied in would end where the last one did: then a call can be answered from that, without a
+ * PathOperation. EBADF, ENOTDIR.
+ */
+export function isKnown(t: Task, dirfd: number, known: KnownPath, follow: boolean): boolean {
+  if (known.dentry === null) return false;
+  const start = known.absolute ? null : startAt(t, dirfd, known.text);
+  return known.holds(t.kernel.vfs, t.creds, t.fsContext.root, start, follow);
 }
 
 /** Copies a path in and makes its PathOperation: EFAULT, ENAMETOOLONG, ENOENT, then EBADF, ENOTDIR. */

@@ -54,7 +54,7 @@ import {
 } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import { checkAccess, type FileDescription, MAY_EXEC, type PathOperation } from "../../vfs/index.ts";
-import { copyInOnlyPath, copyInPathOperation, copyInPathOrFile, onlyPath, pathOperation } from "./path.ts";
+import { copyInPathOperation, copyInPathOrFile, isKnown, onlyPath, pathOperation } from "./path.ts";
 
 // ---- descriptors
 
@@ -182,7 +182,12 @@ function openPath(
   const path = known === null ? t.copyInPath(pathAddr) : known.text;
   if (path.length === 0) return -errno.ENOENT;
   if (!t.fdTable.hasRoom(fdLimit(t))) return -errno.EMFILE;
-  const pop = onlyPath(t, dirfd, path, known, (flags & O_NOFOLLOW) === 0);
+  const follow = (flags & O_NOFOLLOW) === 0;
+  // Compilers ask many directories for what is in one of them.
+  if (known?.missing === true && (flags & O_CREAT) === 0 && resolve === 0 && isKnown(t, dirfd, known, follow)) {
+    return -errno.ENOENT;
+  }
+  const pop = onlyPath(t, dirfd, path, known, follow);
   pop.resolve = resolve;
   const creates = (flags & (O_CREAT | __O_TMPFILE)) !== 0;
   const bits = creates ? mode & S_IALLUGO & ~t.fsContext.umask : 0;
@@ -235,8 +240,18 @@ function accessPath(t: Task, dirfd: number, pathAddr: number, mode: number, flag
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -errno.EINVAL;
   const creds = (flags & AT_EACCESS) !== 0 ? t.creds : realCredentials(t.creds);
   if ((flags & AT_EMPTY_PATH) === 0) {
-    const pop = copyInOnlyPath(t, dirfd, pathAddr, (flags & AT_SYMLINK_NOFOLLOW) === 0);
-    return t.kernel.vfs.tryAccessAt(creds, pop, mode);
+    const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
+    const known = t.copyInKnownPath(pathAddr);
+    if (known !== null && creds === t.creds && isKnown(t, dirfd, known, follow)) {
+      if (known.missing) return -errno.ENOENT;
+      if (known.mount !== null && known.dentry !== null) {
+        known.dentry.recentlyUsed = true;
+        checkAccess(known.mount, known.dentry, creds, mode);
+        return 0;
+      }
+    }
+    const path = known === null ? t.copyInPath(pathAddr) : known.text;
+    return t.kernel.vfs.tryAccessAt(creds, onlyPath(t, dirfd, path, known, follow), mode);
   }
   const p = copyInPathOrFile(t, dirfd, pathAddr, flags);
   if (p.pop !== null) return t.kernel.vfs.tryAccessAt(creds, p.pop, mode);
@@ -409,6 +424,12 @@ export function readlinkat(t: Task, args: SyscallArguments): number {
 function readSymlink(t: Task, dirfd: number, pathAddr: number, addr: number, size: number): number {
   if (size <= 0) return -errno.EINVAL;
   const known = t.copyInKnownPath(pathAddr);
+  // realpath(3) asks for each name on the way.
+  if (known !== null && !known.isLink && isKnown(t, dirfd, known, false)) {
+    if (known.missing) return -errno.ENOENT;
+    if (known.dentry !== null) known.dentry.recentlyUsed = true;
+    return -errno.EINVAL;
+  }
   const path = known === null ? t.copyInPath(pathAddr) : known.text;
   let target: string;
   if (path.length === 0) {

@@ -10,7 +10,7 @@ import { STATX__RESERVED, STATX_MNT_ID, STATX_MNT_ID_UNIQUE } from "../../../abi
 import type { SyscallArguments } from "../../kernel/syscalls.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { Statx } from "../../vfs/index.ts";
-import { copyInOnlyPath, copyInPathOperation, onlyPath } from "./path.ts";
+import { copyInPathOperation, isKnown, onlyPath } from "./path.ts";
 import { copyOutStat, copyOutStatfs, copyOutStatx } from "./stat_encode.ts";
 
 /** stat(2). */
@@ -25,7 +25,7 @@ export function lstat(t: Task, args: SyscallArguments): number {
 
 function statPath(t: Task, pathAddr: number, addr: number, follow: boolean): number {
   const st = t.kernel.syscallScratch.statx;
-  const r = t.kernel.vfs.tryStatAt(t.creds, copyInOnlyPath(t, AT_FDCWD, pathAddr, follow), st);
+  const r = statPathOrFile(t, AT_FDCWD, pathAddr, follow ? 0 : AT_SYMLINK_NOFOLLOW, st);
   if (r === 0) copyOutStat(t, addr, st);
   return r;
 }
@@ -75,6 +75,10 @@ function statPathOrFile(t: Task, dirfd: number, pathAddr: number, flags: number,
   const vfs = t.kernel.vfs;
   const empty = (flags & AT_EMPTY_PATH) !== 0;
   const known = empty && pathAddr === 0 ? null : t.copyInKnownPath(pathAddr);
+  if (known !== null && isKnown(t, dirfd, known, (flags & AT_SYMLINK_NOFOLLOW) === 0)) {
+    if (known.missing) return -errno.ENOENT;
+    if (vfs.statKnown(known, st)) return 0;
+  }
   const path = known !== null ? known.text : empty && pathAddr === 0 ? "" : t.copyInPath(pathAddr);
   if (path.length > 0 || !empty) {
     return vfs.tryStatAt(t.creds, onlyPath(t, dirfd, path, known, (flags & AT_SYMLINK_NOFOLLOW) === 0), st);

@@ -1,9 +1,14 @@
 /*
  * Threads of the JavaScript runtime that end when they had nothing to do for ten seconds, and begin anew when there is something: by then a limit
  * of processes may forbid it, which the runtime does not survive. Their wait is pthread_cond_timedwait, called through the program's table of
- * imported functions; here that entry is replaced by a function that waits without a limit where the limit is that long.
+ * imported functions; here that entry is replaced by a function that waits without a limit where the limit is that long. There is one such thread, the
+ * compiler's.
  */
+#define SYS_getpid 39
+#define SYS_sched_setscheduler 144
+#define SYS_gettid 186
 #define SYS_clock_gettime 228
+#define SCHED_BATCH 3
 #define CLOCK_REALTIME 0
 #define PT_DYNAMIC 2
 #define PT_PHDR 6
@@ -52,9 +57,17 @@ typedef i32 keep_timedwait_function(void *cond, void *mutex, struct keep_time *u
 /* The entry of pthread_cond_wait, and what that of pthread_cond_timedwait held. */
 static keep_wait_function **keep_wait;
 static keep_timedwait_function *keep_timedwait;
+/* The compiler's thread has begun. */
+static i32 keep_begun;
 
 static i32 keep_waiting(void *cond, void *mutex, struct keep_time *until) {
   struct keep_time now;
+  i32 priority = 0;
+  if (!keep_begun && raw3(SYS_gettid, 0, 0, 0) != raw3(SYS_getpid, 0, 0, 0)) {
+    /* Whoever wakes it or computes goes on: it does not preempt the sentry or a guest. Without that a build took 3% longer. */
+    keep_begun = 1;
+    raw3(SYS_sched_setscheduler, 0, SCHED_BATCH, (i64)&priority);
+  }
   if (raw3(SYS_clock_gettime, CLOCK_REALTIME, (i64)&now, 0) == 0 && until->sec - now.sec >= KEEP_IDLE) {
     return (*keep_wait)(cond, mutex);
   }

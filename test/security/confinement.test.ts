@@ -1,6 +1,7 @@
 /** The real processes of a running sandbox, as the host's /proc shows them. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { SCHED_BATCH } from "../../pkg/abi/linux/sched.ts";
 import { SYS_futex } from "../../pkg/abi/linux/syscalls.ts";
 import { alive, namespace, type Running, separateNamespaces, start, statusField, threads } from "./processes.ts";
 
@@ -52,6 +53,8 @@ describe("the sandbox process", () => {
         limit = Number(nr) === SYS_futex ? args[3] : undefined;
       }
       expect(limit).toBe("0x0");
+      const stat = readFileSync(`/proc/${compilers[0]}/stat`, "latin1");
+      expect(Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[38])).toBe(SCHED_BATCH);
     },
   );
 

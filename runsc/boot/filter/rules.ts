@@ -118,7 +118,8 @@ const runtimeRules: readonly Rule[] = [
   {
     nr: nr.SYS_sched_setscheduler,
     name: "sched_setscheduler",
-    reason: "guest threads whose lines are polled do not preempt each other",
+    reason:
+      "guest threads whose lines are polled do not preempt each other; the compiler's thread does not preempt anybody",
     when: anyOf(1, [SCHED_NORMAL, SCHED_BATCH]),
     otherwise: EPERM,
   },

@@ -140,8 +140,9 @@ export function symlinkAt(vfs: VirtualFilesystem, creds: Credentials, pop: PathO
 
 /** VirtualFilesystem.linkAt: `old` is what the new name shall lead to. */
 export function linkAt(vfs: VirtualFilesystem, creds: Credentials, old: VirtualDentry, pop: PathOperation): void {
-  const w = vfs.acquireWalker(creds, pop);
+  // It comes from another operation: it may be dropped from memory when this one begins.
   old.incRef();
+  const w = vfs.acquireWalker(creds, pop);
   try {
     w.begin(creds, vfs.currentTask(), pop);
     walkToNew(w, false);
@@ -156,8 +157,8 @@ export function linkAt(vfs: VirtualFilesystem, creds: Credentials, old: VirtualD
     notifyInode(inode, IN_ATTRIB);
     notifyName(dir.inode, IN_CREATE, w.last, false);
   } finally {
-    old.decRef();
     vfs.releaseWalker(w);
+    old.decRef();
   }
 }
 

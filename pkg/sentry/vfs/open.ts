@@ -179,7 +179,7 @@ function createAndOpen(vfs: VirtualFilesystem, w: Walker, r: OpenRequest): FileD
   const d = new Dentry(dir.fs, dir, w.last, dir.inode.create(dir, w.last, mode, w.creds));
   d.hash();
   notifyName(dir.inode, IN_CREATE, w.last, false);
-  return openInode(vfs, w.mount, d, r, w.creds);
+  return openInode(vfs, w.mount, d, S_IFREG, r, w.creds);
 }
 
 function openTmpfile(vfs: VirtualFilesystem, w: Walker, r: OpenRequest): FileDescription {
@@ -192,7 +192,7 @@ function openTmpfile(vfs: VirtualFilesystem, w: Walker, r: OpenRequest): FileDes
   d.deleted = true;
   d.incRef();
   try {
-    return openInode(vfs, w.mount, d, r, w.creds);
+    return openInode(vfs, w.mount, d, S_IFREG, r, w.creds);
   } finally {
     d.decRef();
   }
@@ -231,7 +231,7 @@ export function openExisting(
   if (inode.checkPermissions(creds, r.access) !== 0) throw linuxerr.EACCES;
   if ((r.flags & O_NOATIME) !== 0 && !ownerOrCapable(creds, inode)) throw linuxerr.EPERM;
   if ((r.flags & O_DIRECT) !== 0 && type !== S_IFREG) throw linuxerr.EINVAL;
-  const file = openInode(vfs, mount, d, r, creds);
+  const file = openInode(vfs, mount, d, type, r, creds);
   if (!truncate) return file;
   try {
     if (!file.writable && inode.getWriteAccess() !== 0) throw linuxerr.ETXTBSY;
@@ -248,16 +248,16 @@ export function openExisting(
   return file;
 }
 
-/** Opens without permission checks: counts writers, and finds the device or FIFO behind special files. */
+/** Opens a file of a type (S_IF*) without permission checks: counts writers, and finds the device or FIFO behind special files. */
 function openInode(
   vfs: VirtualFilesystem,
   mount: Mount,
   d: Dentry,
+  type: number,
   r: OpenRequest,
   creds: Credentials,
 ): FileDescription {
   const inode = d.inode;
-  const type = inode.mode() & S_IFMT;
   const vd = new VirtualDentry(mount, d);
   const acc = r.flags & O_ACCMODE;
   const writes = type === S_IFREG && acc !== O_RDONLY && acc !== O_ACCMODE;

@@ -484,3 +484,16 @@ test("directories can be read while they change", () => {
   expect(again.names).toEqual([".", ".."]);
   dir.decRef();
 });
+
+test("what gets a second name is not dropped from memory meanwhile", () => {
+  const t = make();
+  const { vfs, rootCreds: c } = t;
+  const { inode } = vfs.getDentryAt(c, t.pop("/d/f"));
+  const before = inode.refs;
+  const { limit } = vfs.dentryCache;
+  vfs.dentryCache.limit = 0;
+  vfs.linkAt(c, t.pop("/d/f"), t.pop("/d/g"));
+  vfs.dentryCache.limit = limit;
+  expect(vfs.getDentryAt(c, t.pop("/d/g")).inode).toBe(inode);
+  expect(inode.refs).toBe(before + 1);
+});

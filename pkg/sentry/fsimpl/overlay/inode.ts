@@ -12,6 +12,7 @@ import {
   ATTR_MODE,
   ATTR_MTIME,
   ATTR_UID,
+  checkModePermissions,
   Dentry,
   type FileDescription,
   Inode,
@@ -140,6 +141,11 @@ export abstract class OverlayInode extends Inode {
 
   override rdev(): number {
     return this.topInode().rdev();
+  }
+
+  override checkPermissions(creds: Credentials, mask: number): number {
+    const top = this.topInode();
+    return checkModePermissions(creds, mask, top.mode(), top.uid(), top.gid());
   }
 
   override stat(out: Statx): void {

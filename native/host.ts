@@ -45,6 +45,12 @@ export const hostModule = {
     safe_cas32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
     safe_op32: { args: ["ptr", "i32", "i32"], returns: "i64_fast" },
     string_find: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
+    strings_take: {
+      args: ["ptr", "i64_fast", "ptr", "i64_fast", "i64_fast", "i64_fast", "ptr"],
+      returns: "i64_fast",
+    },
+    strings_point: { args: ["ptr", "ptr", "i64_fast", "i64_fast"], returns: "void" },
+    words_until_zero: { args: ["ptr", "i64_fast"], returns: "i64_fast" },
     signals_forward: { args: ["i32", "i64_fast", "i64_fast"], returns: "i64_fast" },
     dirents_take: {
       args: ["ptr", "i64_fast", "i64_fast", "ptr", "i64_fast", "i64_fast", "i64_fast", "ptr", "i64_fast", "ptr"],

@@ -79,3 +79,81 @@ i64 string_find(struct string_place *table, u8 *p, i64 room) {
   }
   return -1 - n;
 }
+
+/* Bytes of an argument that are read at a time, and the most of one with its NUL (MAX_ARG_STRLEN). */
+#define ARGUMENT_STEP 256
+#define ARGUMENT_MAX 131072
+
+/* The length with its NUL of the string in [p, end), looking from `at` on; 0 when there is no NUL. Up to 7 bytes behind the end are read. */
+static i64 string_end(u8 *p, u8 *at, u8 *end) {
+  u64 w;
+  while (at < end) {
+    w = *(u64 *)at;
+    if (((w - 0x0101010101010101ul) & ~w & 0x8080808080808080ul) != 0) {
+      while (*at != 0) {
+        at++;
+      }
+      return at < end ? at + 1 - p : 0;
+    }
+    at += 8;
+  }
+  return 0;
+}
+
+/*
+ * Copies the strings behind `count` pointers of a guest to dst, one behind the other, as far as they lie in its memory [start, end), which is at `host`
+ * here. Ends before the first that does not, or has no NUL in it, or is too long, or does not fit into room bytes (there are 8 more).
+ * Returns the bytes stored plus 2^32 for each string.
+ */
+i64 strings_take(u8 *dst, i64 room, u64 *pointers, i64 count, u64 start, u64 end, u8 *host) {
+  i64 used = 0;
+  i64 i;
+  for (i = 0; i < count; i++) {
+    u64 p = pointers[i];
+    u8 *to = dst + used;
+    i64 most, done = 0, length = 0;
+    if (p < start || p >= end) {
+      break;
+    }
+    most = end - p;
+    if (most > room - used) {
+      most = room - used;
+    }
+    if (most > ARGUMENT_MAX) {
+      most = ARGUMENT_MAX;
+    }
+    while (length == 0 && done < most) {
+      i64 want = most - done < ARGUMENT_STEP ? most - done : ARGUMENT_STEP;
+      i64 n = want - safe_copy(to + done, host + (p - start) + done, want);
+      length = string_end(to, to + done, to + done + n);
+      done += n;
+      if (n < want) {
+        break;
+      }
+    }
+    if (length == 0) {
+      break;
+    }
+    used += length;
+  }
+  return used + (i << 32);
+}
+
+/* Stores pointers to `count` strings that lie one behind the other at `strings` and will be at `address` for the guest. */
+void strings_point(u64 *out, u8 *strings, i64 count, u64 address) {
+  u8 *p = strings;
+  i64 i;
+  for (i = 0; i < count; i++) {
+    out[i] = address + (p - strings);
+    p += string_end(p, p, p + ARGUMENT_MAX);
+  }
+}
+
+/* How many of `count` words come before the first that is zero. */
+i64 words_until_zero(u64 *words, i64 count) {
+  i64 i = 0;
+  while (i < count && words[i] != 0) {
+    i++;
+  }
+  return i;
+}

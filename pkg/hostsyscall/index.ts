@@ -36,5 +36,6 @@ export {
 export * from "./socket.ts";
 export * from "./spawn.ts";
 export * from "./stat.ts";
+export { PointerBlock, StringBlock } from "./string_block.ts";
 export { HostStrings, STRING_PLACES } from "./strings.ts";
 export * from "./time.ts";

@@ -5,7 +5,7 @@ import { setFields, stateType } from "../../state/index.ts";
 import { FrameBuffer } from "../arch/index.ts";
 import type { NSFilesystem } from "../fsimpl/nsfs/index.ts";
 import type { LimitSet } from "../limits/index.ts";
-import type { Features } from "../loader/index.ts";
+import { type Features, KnownHeads } from "../loader/index.ts";
 import type { MemoryFile } from "../pgalloc/index.ts";
 import type { Platform, WorkSource } from "../platform/platform.ts";
 import type { SocketSystem } from "../socket/index.ts";
@@ -175,6 +175,7 @@ export class Kernel implements WorkSource {
       "scratchWords",
       "strings",
       "knownInterpreter",
+      "knownHeads",
       "syscallScratch",
       "fpScratch",
       "frameBuffer",
@@ -236,6 +237,8 @@ export class Kernel implements WorkSource {
   readonly strings: StringTable = new StringTable();
   /** The program interpreter that was named last. */
   readonly knownInterpreter: KnownPath = new KnownPath();
+  /** Programs that were loaded lately. */
+  readonly knownHeads: KnownHeads = new KnownHeads();
   /** Buffers of the file system calls. */
   readonly syscallScratch: SyscallScratch = new SyscallScratch();
   /** Holds one FP state. */
@@ -295,6 +298,7 @@ export class Kernel implements WorkSource {
       scratchWords: new Uint32Array(bytes),
       strings: new StringTable(),
       knownInterpreter: new KnownPath(),
+      knownHeads: new KnownHeads(),
       syscallScratch: new SyscallScratch(),
       fpScratch: new Uint8Array(0),
       frameBuffer: new FrameBuffer(),

@@ -1,6 +1,7 @@
 import { O_RDONLY } from "../../abi/linux/file.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
+import { StringBlock } from "../../hostsyscall/index.ts";
 import type { LimitSet } from "../limits/index.ts";
 import { loadProgram } from "../loader/index.ts";
 import { MemoryManager } from "../mm/index.ts";
@@ -41,14 +42,15 @@ export function createProcess(k: Kernel, a: CreateProcessArgs): ThreadGroup {
       platform: k.platform,
       features: k.features,
       knownInterpreter: k.knownInterpreter,
+      knownHeads: k.knownHeads,
       root,
       cwd,
       creds: a.credentials,
       limits: a.limits,
       filename: name,
       file,
-      argv: a.argv,
-      envv: a.envv,
+      argv: StringBlock.of(a.argv),
+      envv: StringBlock.of(a.envv),
       noNewPrivs: a.noNewPrivs,
       unsafe: false,
       allowSUID: k.allowSUID,

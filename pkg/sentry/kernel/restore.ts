@@ -123,6 +123,7 @@ export function restoreKernel(image: Uint8Array, registry: TypeRegistry, args: R
   decoded.afterLoad({ monotonicShift: k.monotonicNow() - saved.monotonicNs });
   setFields<Kernel>(k, { platform, syscallTable, log });
   k.memoryFile.adopt(memoryFile);
+  platform.work = k;
   k.timekeeper.watchClockChanges(platform);
   for (const t of k.tasks.all) {
     const ctx = saved.contexts.get(t);

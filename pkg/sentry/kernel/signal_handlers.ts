@@ -5,6 +5,9 @@ import * as sigset from "./signal_set.ts";
 /** Words of struct kernel_sigaction: handler, flags, restorer, mask; each low, high. */
 const ACTION_WORDS = linux.SIGACTION_SIZE / 4;
 
+/** What a signal has that nobody set an action for. */
+const NO_ACTION: Readonly<Uint8Array> = new Uint8Array(linux.SIGACTION_SIZE);
+
 /** The action for one signal, in the guest's layout (struct kernel_sigaction). */
 export class SignalAction {
   static readonly stateType = stateType("kernel.SignalAction", ["words"]);
@@ -87,6 +90,12 @@ export class SignalHandlers {
       this.actions[sig] = a;
     }
     return a;
+  }
+
+  /** The action of a signal as bytes, to read. */
+  bytesOf(sig: number): Readonly<Uint8Array> {
+    const a = this.actions[sig] ?? null;
+    return a === null ? NO_ACTION : a.bytes();
   }
 
   /** Whether a signal has SIG_DFL. */

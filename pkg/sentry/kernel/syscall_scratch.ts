@@ -1,3 +1,4 @@
+import { PointerBlock, StringBlock } from "../../hostsyscall/index.ts";
 import { stateType } from "../../state/index.ts";
 import { BytesIO, IOSequence } from "../usermem/index.ts";
 import type { EpollInterest } from "../vfs/epoll.ts";
@@ -7,6 +8,15 @@ import { type PathOperation, SetStatOptions, Statfs, Statx } from "../vfs/option
 const SCRATCH_SIZE = 65536;
 /** Bytes that splice, sendfile and copy_file_range move in one go. */
 export const TRANSFER_SIZE = 65536;
+
+/** Arguments and environment of an execve under way. */
+export class ExecScratch {
+  static readonly stateType = stateType("kernel.ExecScratch", [], ["argvPointers", "envvPointers", "argv", "envv"]);
+  readonly argvPointers: PointerBlock = new PointerBlock();
+  readonly envvPointers: PointerBlock = new PointerBlock();
+  readonly argv: StringBlock = new StringBlock();
+  readonly envv: StringBlock = new StringBlock();
+}
 
 /**
  * Buffers that system calls share: one per Kernel. Whatever is in them is good until the call returns or yields, so a call fills them
@@ -29,6 +39,7 @@ export class SyscallScratch {
       "epollWords",
       "epollBytes",
       "epollReported",
+      "execScratch",
     ],
   );
   readonly bytes: Uint8Array = new Uint8Array(SCRATCH_SIZE);
@@ -47,6 +58,13 @@ export class SyscallScratch {
   epollWords: Uint32Array = new Uint32Array(3 * 64);
   epollBytes: Uint8Array = new Uint8Array(this.epollWords.buffer);
   readonly epollReported: EpollInterest[] = [];
+  execScratch: ExecScratch | null = null;
+
+  /** Buffers of execve, made at first use. */
+  exec(): ExecScratch {
+    this.execScratch ??= new ExecScratch();
+    return this.execScratch;
+  }
 
   /** The transfer buffer, TRANSFER_SIZE bytes. */
   transferBuffer(): Uint8Array {

@@ -3,6 +3,7 @@ import * as errno from "../../abi/linux/errno.ts";
 import { ADDR_NO_RANDOMIZE } from "../../abi/linux/prctl.ts";
 import { PTRACE_EVENT_EXEC } from "../../abi/linux/ptrace.ts";
 import * as linux from "../../abi/linux/signal.ts";
+import type { StringBlock } from "../../hostsyscall/index.ts";
 import { stateType } from "../../state/index.ts";
 import { type LoadArgs, type LoadedProgram, loadProgram } from "../loader/index.ts";
 import type { MemoryManager } from "../mm/index.ts";
@@ -43,8 +44,8 @@ export function startExecve(
   t: Task,
   filename: string,
   file: FileDescription,
-  argv: readonly string[],
-  envv: readonly string[],
+  argv: StringBlock,
+  envv: StringBlock,
   pathInaccessible: boolean,
 ): number {
   const k = t.kernel;
@@ -58,6 +59,7 @@ export function startExecve(
     platform: k.platform,
     features: k.features,
     knownInterpreter: k.knownInterpreter,
+    knownHeads: k.knownHeads,
     root: t.fsContext.root,
     cwd: t.fsContext.cwd,
     creds: t.creds,

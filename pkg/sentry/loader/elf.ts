@@ -1,4 +1,5 @@
 import * as elf from "../../abi/linux/elf.ts";
+import { stateType } from "../../state/index.ts";
 import type { FileDescription } from "../vfs/index.ts";
 import { readFull } from "./read.ts";
 
@@ -58,13 +59,13 @@ export function parseHeader(buf: Uint8Array): ElfHeader | null {
 /** The beginning of a file as read by one call: the header and, nearly always, all that a loader asks for. */
 export class Head {
   readonly file: FileDescription;
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   /** Bytes that were there, or a negative errno. */
   readonly length: number;
 
   constructor(file: FileDescription) {
     this.file = file;
-    this.bytes = new Uint8Array(HEAD_SIZE);
+    this.bytes = Buffer.from(new ArrayBuffer(HEAD_SIZE));
     this.length = readFull(file, this.bytes, HEAD_SIZE, 0);
   }
 
@@ -74,6 +75,45 @@ export class Head {
     const buf = new Uint8Array(size);
     const n = readFull(this.file, buf, size, offset);
     return n < 0 ? n : buf.subarray(0, n);
+  }
+}
+
+/** The beginning of a program, and what it says. */
+export class KnownHead {
+  static readonly stateType = stateType("loader.KnownHead", [], ["bytes", "length", "header", "phdrs"]);
+  readonly bytes: Buffer;
+  readonly length: number;
+  readonly header: ElfHeader;
+  readonly phdrs: readonly ProgramHeader[];
+
+  constructor(head: Head, header: ElfHeader, phdrs: readonly ProgramHeader[]) {
+    this.bytes = head.bytes;
+    this.length = head.length;
+    this.header = header;
+    this.phdrs = phdrs;
+  }
+}
+
+/** How many are kept: the programs of a build. */
+const MAX_KNOWN = 16;
+
+/** Programs that ran lately: the same beginning need not be decoded again. It is read and compared each time. */
+export class KnownHeads {
+  static readonly stateType = stateType("loader.KnownHeads", [], ["entries", "oldest"]);
+  readonly entries: KnownHead[] = [];
+  oldest = 0;
+
+  /** What is known of a beginning, or null. */
+  find(head: Head): KnownHead | null {
+    for (const e of this.entries) if (e.length === head.length && e.bytes.equals(head.bytes)) return e;
+    return null;
+  }
+
+  /** Keeps what was decoded, if all of it is in the beginning. */
+  add(head: Head, header: ElfHeader, phdrs: readonly ProgramHeader[]): void {
+    if (header.phoff + header.phnum * elf.SIZEOF_PHDR > head.length) return;
+    this.entries[this.oldest] = new KnownHead(head, header, phdrs);
+    this.oldest = (this.oldest + 1) % MAX_KNOWN;
   }
 }
 

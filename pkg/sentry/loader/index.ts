@@ -3,6 +3,7 @@
  * stack and auxiliary vector, and computes the credentials after exec (execve(2), elf(5)). It keeps no state; loadProgram runs to its end
  * within one system call.
  */
+export { KnownHeads } from "./elf.ts";
 export { Features, featuresFromAuxv } from "./features.ts";
 export { type LoadArgs, type LoadedProgram, loadProgram } from "./loader.ts";
 export { ArgumentBudget, argumentSpace } from "./stack.ts";

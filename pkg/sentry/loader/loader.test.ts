@@ -5,6 +5,7 @@ import { RLIMIT_STACK } from "../../abi/linux/rlimit.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
+import { StringBlock } from "../../hostsyscall/index.ts";
 import { newRootCredentials, newRootUserNamespace } from "../kernel/auth/index.ts";
 import { Limit, newDefaultLimitSet } from "../limits/index.ts";
 import type { MMapOpts } from "../memmap/index.ts";
@@ -19,7 +20,7 @@ import {
   type VirtualDentry,
   type VirtualFilesystem,
 } from "../vfs/index.ts";
-import { Features, type LoadArgs, loadProgram } from "./index.ts";
+import { Features, KnownHeads, type LoadArgs, loadProgram } from "./index.ts";
 
 host.safeInstall();
 const PAGE = 4096;
@@ -127,14 +128,15 @@ function args(file: TestFile, files: Record<string, TestFile> = {}): LoadArgs {
     platform,
     features: new Features(),
     knownInterpreter: new KnownPath(),
+    knownHeads: new KnownHeads(),
     root: none,
     cwd: none,
     creds: newRootCredentials(newRootUserNamespace()),
     limits,
     filename: "/bin/prog",
     file: file as unknown as FileDescription,
-    argv: ["prog", "-x"],
-    envv: ["A=1"],
+    argv: StringBlock.of(["prog", "-x"]),
+    envv: StringBlock.of(["A=1"]),
     noNewPrivs: false,
     unsafe: false,
     allowSUID: true,
@@ -256,6 +258,22 @@ test("a position-independent program and its interpreter", () => {
   expect(errorOf(args(f, { [path]: new TestFile(new Uint8Array(10)) }))).toBe("EIO");
 });
 
+test("a known program is decoded again when it is another one now", () => {
+  const f = new TestFile(makeElf(elf.ET_EXEC, 0x400200, [TEXT, DATA]));
+  const known = new KnownHeads();
+  const entries = [0x400200, 0x400200, 0x400300, 0x400300].map((entry, i) => {
+    f.bytes.set(makeElf(elf.ET_EXEC, entry, [TEXT, DATA]));
+    const a = args(f);
+    a.knownHeads = known;
+    const p = loadProgram(a);
+    expect(known.entries.length).toBe(i < 2 ? 1 : 2);
+    expect(stackOf(a.mm, p.sp).aux.get(auxv.AT_PHNUM)).toBe(2);
+    a.mm.decUsers();
+    return p.entry;
+  });
+  expect(entries).toEqual([0x400200, 0x400200, 0x400300, 0x400300]);
+});
+
 test("a static position-independent program lies among the mappings", () => {
   const f = new TestFile(makeElf(elf.ET_DYN, 0x200, [{ ...TEXT, vaddr: 0, align: 0x200000 }]));
   const a = args(f);
@@ -321,19 +339,19 @@ test("broken headers", () => {
 test("argument limits", () => {
   const f = new TestFile(makeElf(elf.ET_EXEC, 0x400200, [TEXT]));
   const a = args(f);
-  a.argv = ["x".repeat(elf.MAX_ARG_STRLEN - 1)];
+  a.argv = StringBlock.of(["x".repeat(elf.MAX_ARG_STRLEN - 1)]);
   expect(errorOf(a)).toBe("");
   const b = args(f);
-  b.argv = ["x".repeat(elf.MAX_ARG_STRLEN)];
+  b.argv = StringBlock.of(["x".repeat(elf.MAX_ARG_STRLEN)]);
   expect(errorOf(b)).toBe("E2BIG");
   const c = args(f);
-  c.argv = new Array<string>(30).fill("x".repeat(100000));
+  c.argv = StringBlock.of(new Array<string>(30).fill("x".repeat(100000)));
   expect(errorOf(c)).toBe("E2BIG");
   c.limits.setUnchecked(RLIMIT_STACK, Limit.of(64 << 20, 64 << 20));
   c.committed = false;
   expect(errorOf(c)).toBe("");
   const d = args(f);
-  d.argv = [];
+  d.argv = StringBlock.of([]);
   expect(stackOf(d.mm, loadProgram(d).sp).argv).toEqual([""]);
 });
 

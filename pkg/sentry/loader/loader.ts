@@ -18,6 +18,7 @@ import { USER_HZ } from "../../abi/linux/time.ts";
 import type { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
+import { StringBlock } from "../../hostsyscall/index.ts";
 import {
   type Credentials,
   execCredentials,
@@ -36,7 +37,7 @@ import {
   type VirtualDentry,
   type VirtualFilesystem,
 } from "../vfs/index.ts";
-import { type ElfHeader, Head, type ProgramHeader, parseHeader, readProgramHeaders } from "./elf.ts";
+import { type ElfHeader, Head, type KnownHeads, type ProgramHeader, parseHeader, readProgramHeaders } from "./elf.ts";
 import type { Features } from "./features.ts";
 import {
   NoRandom,
@@ -68,6 +69,7 @@ export interface LoadArgs {
   features: Features;
   /** The name of the last program's interpreter. */
   knownInterpreter: KnownPath;
+  knownHeads: KnownHeads;
   /** Where interpreters are looked up. */
   root: VirtualDentry;
   cwd: VirtualDentry;
@@ -78,8 +80,9 @@ export interface LoadArgs {
   filename: string;
   /** Opened with fileExec; the loader takes references of its own. */
   file: FileDescription;
-  argv: readonly string[];
-  envv: readonly string[];
+  /** Is used up. */
+  argv: StringBlock;
+  envv: StringBlock;
   noNewPrivs: boolean;
   /** Privileges are not gained: a tracer without privileges, fs context shared with another process. */
   unsafe: boolean;
@@ -138,12 +141,14 @@ class HostRandom implements RandomSource {
 class Target {
   /** With a reference. */
   file: FileDescription;
-  argv: string[];
+  argv: StringBlock;
   dumpable = true;
   header: ElfHeader | null = null;
+  /** null: not decoded yet. */
+  phdrs: readonly ProgramHeader[] | null = null;
   head: Head | null = null;
 
-  constructor(file: FileDescription, argv: string[]) {
+  constructor(file: FileDescription, argv: StringBlock) {
     this.file = file;
     this.argv = argv;
   }
@@ -171,15 +176,24 @@ function isReadable(a: LoadArgs, f: FileDescription): boolean {
 /** Follows `#!` lines to an ELF file. */
 function findProgram(a: LoadArgs, target: Target): void {
   let scriptPath = a.filename;
-  const budget = new ArgumentBudget(a.limits, a.argv.length, a.envv.length);
+  const budget = new ArgumentBudget(a.limits, a.argv.count, a.envv.count);
   budget.take(a.filename.length);
-  for (const s of a.envv) budget.take(s.length);
-  for (const s of a.argv) budget.take(s.length);
+  budget.takeBlock(a.envv);
+  budget.takeBlock(a.argv);
+  // Linux gives a program without arguments an empty first one.
+  if (a.argv.count === 0) a.argv.append("");
   for (let depth = 0; ; depth++) {
     if (depth > MAX_SCRIPTS) throw linuxerr.ELOOP;
     const head = new Head(target.file);
     if (head.length < 0) throw errorOf(head.length);
     if (!isReadable(a, target.file)) hide(a, target, target.file);
+    const known = a.knownHeads.find(head);
+    if (known !== null) {
+      target.header = known.header;
+      target.phdrs = known.phdrs;
+      target.head = head;
+      return;
+    }
     const buf = head.bytes.subarray(0, BINPRM_BUF_SIZE);
     const header = parseHeader(buf.subarray(0, SIZEOF_EHDR));
     if (header !== null) {
@@ -191,16 +205,18 @@ function findProgram(a: LoadArgs, target: Target): void {
     const line = parseScript(buf);
     if (line === null) throw linuxerr.ENOEXEC;
     if (a.pathInaccessible) throw linuxerr.ENOENT;
-    const first = target.argv.shift();
-    if (first !== undefined) budget.left += first.length + 1;
-    target.argv.unshift(scriptPath);
+    const old = target.argv;
+    // The name that the script was called by makes room for these.
+    if (old.count > 0) budget.left += old.stringAt(0).length + 1;
     budget.take(scriptPath.length);
-    if (line.arg !== null) {
-      target.argv.unshift(line.arg);
-      budget.take(line.arg.length);
-    }
-    target.argv.unshift(line.interpreter);
+    if (line.arg !== null) budget.take(line.arg.length);
     budget.take(line.interpreter.length);
+    const argv = new StringBlock();
+    argv.append(line.interpreter);
+    if (line.arg !== null) argv.append(line.arg);
+    argv.append(scriptPath);
+    if (old.count > 0) argv.appendBlock(old, 1);
+    target.argv = argv;
     scriptPath = line.interpreter;
     target.replaceFile(openExec(a, line.interpreter, null));
   }
@@ -215,7 +231,14 @@ function errorOf(r: number): LinuxError {
 interface Interpreter {
   file: FileDescription;
   header: ElfHeader;
-  phdrs: ProgramHeader[];
+  phdrs: readonly ProgramHeader[];
+}
+
+/** See readProgramHeaders; they are known from here on. */
+function decodePhdrs(a: LoadArgs, head: Head, header: ElfHeader): ProgramHeader[] | null {
+  const phdrs = readProgramHeaders(head, header);
+  if (phdrs !== null) a.knownHeads.add(head, header, phdrs);
+  return phdrs;
 }
 
 /** Opens the file that PT_INTERP names. */
@@ -234,9 +257,11 @@ function openInterpreter(a: LoadArgs, target: Target, targetHead: Head, p: Progr
     if (!isReadable(a, file)) hide(a, target, file);
     const head = new Head(file);
     if (head.length < SIZEOF_EHDR) throw head.length < 0 ? errorOf(head.length) : linuxerr.EIO;
+    const known = a.knownHeads.find(head);
+    if (known !== null) return { file, header: known.header, phdrs: known.phdrs };
     const header = parseHeader(head.bytes.subarray(0, SIZEOF_EHDR));
     if (header === null) throw linuxerr.ELIBBAD;
-    const phdrs = readProgramHeaders(head, header);
+    const phdrs = decodePhdrs(a, head, header);
     if (phdrs === null) throw linuxerr.ELIBBAD;
     return { file, header, phdrs };
   } catch (e) {
@@ -301,14 +326,13 @@ function baseName(path: string): string {
  */
 export function loadProgram(a: LoadArgs): LoadedProgram {
   a.file.incRef();
-  // Linux gives a program without arguments an empty first one.
-  const target = new Target(a.file, a.argv.length === 0 ? [""] : a.argv.slice());
+  const target = new Target(a.file, a.argv);
   let interp: Interpreter | null = null;
   try {
     findProgram(a, target);
     const { header, head } = target;
     if (header === null || head === null) throw linuxerr.ENOEXEC;
-    const phdrs = readProgramHeaders(head, header);
+    const phdrs = target.phdrs ?? decodePhdrs(a, head, header);
     if (phdrs === null) throw linuxerr.ENOEXEC;
     for (const p of phdrs) {
       if (p.type !== PT_INTERP) continue;
@@ -331,7 +355,7 @@ function build(
   a: LoadArgs,
   target: Target,
   header: ElfHeader,
-  phdrs: ProgramHeader[],
+  phdrs: readonly ProgramHeader[],
   interp: Interpreter | null,
   execStack: boolean,
   creds: Credentials,
@@ -379,7 +403,11 @@ function build(
     hwcap2Lo: a.features.hwcap2Lo,
     hwcap2Hi: a.features.hwcap2Hi,
   });
-  if (mm.copyOut(image.sp, image.bytes, 0, image.bytes.length) !== image.bytes.length) throw linuxerr.EFAULT;
+  // The lowest first: memory comes around the first address.
+  store(mm, image.sp, image.bytes, image.bytes.length);
+  store(mm, image.argStart, target.argv.bytes, target.argv.length);
+  // With the name of the file behind it.
+  store(mm, image.envStart, a.envv.bytes, a.envv.length);
 
   let brk = pageUp(main.end);
   if (a.randomize) {
@@ -413,6 +441,11 @@ function build(
       old.effectiveKGID === old.realKGID &&
       !creds.changesDumpability(old),
   };
+}
+
+/** Copies bytes to the new stack. Throws EFAULT. */
+function store(mm: MemoryManager, addr: number, bytes: Uint8Array, length: number): void {
+  if (length > 0 && mm.copyOut(addr, bytes, 0, length) !== length) throw linuxerr.EFAULT;
 }
 
 /** The auxiliary vector up to AT_SECURE, in Linux's order. */

@@ -2,6 +2,7 @@ import * as auxv from "../../abi/linux/auxv.ts";
 import { MAX_ARG_STRLEN } from "../../abi/linux/elf.ts";
 import { RLIMIT_STACK } from "../../abi/linux/rlimit.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
+import type { StringBlock } from "../../hostsyscall/index.ts";
 import type { LimitSet } from "../limits/index.ts";
 import { PAGE_SIZE } from "./layout.ts";
 
@@ -27,6 +28,18 @@ export class ArgumentBudget {
     this.left = space - pointers;
   }
 
+  /** Takes all strings of a block. Throws E2BIG. */
+  takeBlock(b: StringBlock): void {
+    if (b.longest > MAX_ARG_STRLEN) throw linuxerr.E2BIG;
+    this.takeBytes(b.length);
+  }
+
+  /** Takes strings of so many bytes, NULs included, none of which is too long. Throws E2BIG. */
+  takeBytes(length: number): void {
+    this.left -= length;
+    if (this.left < 0) throw linuxerr.E2BIG;
+  }
+
   /** Takes a string of `length` bytes without its NUL. Throws E2BIG. */
   take(length: number): void {
     if (length + 1 > MAX_ARG_STRLEN) throw linuxerr.E2BIG;
@@ -37,9 +50,9 @@ export class ArgumentBudget {
 
 /** What goes on the first stack of a program. */
 export interface StackContents {
-  argv: readonly string[];
-  envv: readonly string[];
-  /** AT_EXECFN. */
+  argv: StringBlock;
+  /** The environment; the file name (AT_EXECFN) is added to it. */
+  envv: StringBlock;
   filename: string;
   /** AT_RANDOM: 16 bytes. */
   random: Uint8Array;
@@ -49,47 +62,46 @@ export interface StackContents {
   hwcap2Hi: number;
 }
 
-/** An auxiliary vector while it is made: words tag, value low, value high. */
+/** Entries that an auxiliary vector may have, AT_NULL included. */
+const MAX_AUXV = 32;
+
+/** An auxiliary vector while it is made. */
 export class AuxvBuilder {
-  readonly entries: number[] = [];
+  /** Tag and value of 64 bits each. */
+  readonly words: Uint32Array = new Uint32Array(4 * MAX_AUXV);
+  /** Words in use. */
+  used = 0;
 
   /** Appends a value below 2^53. */
   add(tag: number, value: number): this {
-    this.entries.push(tag, value >>> 0, Math.floor(value / 4294967296));
-    return this;
+    return this.addWords(tag, value, Math.floor(value / 4294967296));
   }
 
   /** Appends a value given as words. */
   addWords(tag: number, lo: number, hi: number): this {
-    this.entries.push(tag, lo, hi);
+    const { words, used } = this;
+    words[used] = tag;
+    words[used + 2] = lo;
+    words[used + 3] = hi;
+    this.used = used + 4;
     return this;
   }
 
-  /** Bytes it takes with AT_NULL. */
-  size(): number {
-    return (this.entries.length / 3 + 1) * 16;
-  }
-
-  /** Writes it, with AT_NULL. */
-  writeTo(v: DataView, off: number): void {
-    let p = off;
-    for (let i = 0; i < this.entries.length; i += 3) {
-      v.setUint32(p, this.entries[i] ?? 0, true);
-      v.setUint32(p + 8, this.entries[i + 1] ?? 0, true);
-      v.setUint32(p + 12, this.entries[i + 2] ?? 0, true);
-      p += 16;
-    }
-    v.setUint32(p, auxv.AT_NULL, true);
+  /** Its bytes, with AT_NULL. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.words.buffer, 0, 4 * this.used + 16);
   }
 }
 
-const PLATFORM_NAME = "x86_64";
+/** "x86_64" with its NUL. */
+const PLATFORM_NAME: Readonly<Uint8Array> = new Uint8Array([0x78, 0x38, 0x36, 0x5f, 0x36, 0x34, 0]);
 
 /** A finished stack image. */
 export interface StackImage {
-  /** Its bytes, which belong at [sp, top). */
+  /** The lower part, which belongs at sp. */
   bytes: Uint8Array;
   sp: number;
+  /** The strings belong at argStart, and envStart. */
   argStart: number;
   argEnd: number;
   envStart: number;
@@ -99,75 +111,48 @@ export interface StackImage {
 }
 
 /** Bytes of all the strings at the top of a stack. */
-export function stringBytes(argv: readonly string[], envv: readonly string[], filename: string): number {
-  let n = 8 + filename.length + 1;
-  for (const s of argv) n += s.length + 1;
-  for (const s of envv) n += s.length + 1;
-  return n;
+export function stringBytes(argv: StringBlock, envv: StringBlock, filename: string): number {
+  return 8 + filename.length + 1 + argv.length + envv.length;
 }
 
 /**
  * Builds the stack that a program starts with, from the top down: eight zero bytes, the file name, environment and argument strings, a random gap of
  * at most 8 KiB (`shuffle`), the platform's name, 16 random bytes, the auxiliary vector, environment and argument pointers, the number of
- * arguments at sp, which is a multiple of 16. `top` is a multiple of the page size.
+ * arguments at sp, which is a multiple of 16. `top` is a multiple of the page size. What lies in between are zeros, as they are in new memory.
  */
 export function buildStack(top: number, shuffle: number, c: StackContents): StackImage {
-  const strings = stringBytes(c.argv, c.envv, c.filename);
-  const stringsStart = top - strings;
-  let p = stringsStart - shuffle;
+  const { argv, envv } = c;
+  const argc = argv.count;
+  const envc = envv.count;
+  const argStart = top - stringBytes(argv, envv, c.filename);
+  const envStart = argStart + argv.length;
+  const envEnd = envStart + envv.length;
+  envv.append(c.filename);
+  let p = argStart - shuffle;
   p -= p % 16;
-  p -= PLATFORM_NAME.length + 1;
+  p -= PLATFORM_NAME.length;
   const platformAddr = p;
   p -= 16;
   const randomAddr = p;
-  const execfnAddr = top - 8 - c.filename.length - 1;
 
   const aux = c.auxv;
   aux.add(auxv.AT_RANDOM, randomAddr);
   aux.addWords(auxv.AT_HWCAP2, c.hwcap2Lo, c.hwcap2Hi);
-  aux.add(auxv.AT_EXECFN, execfnAddr);
+  aux.add(auxv.AT_EXECFN, envEnd);
   aux.add(auxv.AT_PLATFORM, platformAddr);
+  const auxBytes = aux.bytes();
 
-  const pointers = 1 + c.argv.length + 1 + c.envv.length + 1;
+  const pointers = 1 + argc + 1 + envc + 1;
   // Linux reserves the vector first, without rounding, and rounds once below the pointers: the vector follows them directly.
-  let sp = p - (p % 8) - aux.size() - pointers * 8;
+  let sp = p - (p % 8) - auxBytes.length - pointers * 8;
   sp -= sp % 16;
-  const image = new Uint8Array(top - sp);
-  const v = new DataView(image.buffer);
-  const put = (addr: number, value: number): void => {
-    v.setUint32(addr - sp, value >>> 0, true);
-    v.setUint32(addr - sp + 4, Math.floor(value / 4294967296), true);
-  };
-  const putString = (addr: number, s: string): number => {
-    const at = addr - sp;
-    for (let i = 0; i < s.length; i++) image[at + i] = s.charCodeAt(i);
-    return addr + s.length + 1;
-  };
-
-  let at = sp;
-  put(at, c.argv.length);
-  at += 8;
-  let str = stringsStart;
-  const argStart = str;
-  for (const s of c.argv) {
-    put(at, str);
-    at += 8;
-    str = putString(str, s);
-  }
-  at += 8;
-  const envStart = str;
-  for (const s of c.envv) {
-    put(at, str);
-    at += 8;
-    str = putString(str, s);
-  }
-  at += 8;
-  const envEnd = str;
-  putString(execfnAddr, c.filename);
-  putString(platformAddr, PLATFORM_NAME);
-  image.set(c.random.subarray(0, 16), randomAddr - sp);
-  aux.writeTo(v, at - sp);
-  const auxBytes = image.slice(at - sp, at - sp + aux.size());
+  const image = new Uint8Array(new ArrayBuffer(platformAddr + PLATFORM_NAME.length - sp));
+  new Uint32Array(image.buffer, 0, 1)[0] = argc;
+  argv.point(image, 8, argStart, argc);
+  envv.point(image, 8 * (argc + 2), envStart, envc);
+  image.set(auxBytes, 8 * pointers);
+  image.set(c.random, randomAddr - sp);
+  image.set(PLATFORM_NAME, platformAddr - sp);
   return { bytes: image, sp, argStart, argEnd: envStart, envStart, envEnd, auxv: auxBytes };
 }
 

@@ -108,6 +108,7 @@ import * as kernelTaskSyscall from "../kernel/task_syscall.ts";
 import * as kernelThreadGroup from "../kernel/thread_group.ts";
 import * as kernelUtsNamespace from "../kernel/uts_namespace.ts";
 import * as limitsLimits from "../limits/limits.ts";
+import * as loaderElf from "../loader/elf.ts";
 import * as loaderFeatures from "../loader/features.ts";
 import * as memmapFileIds from "../memmap/file_ids.ts";
 import * as memmapMappingSet from "../memmap/mapping_set.ts";
@@ -342,6 +343,7 @@ export const stateClasses: readonly StateClass[] = [
   kernelSignalQuota.SignalQuotas,
   kernelSignalfd.SignalFileDescription,
   kernelStringTable.StringTable,
+  kernelSyscallScratch.ExecScratch,
   kernelSyscallScratch.SyscallScratch,
   kernelTask.BlockTimerListener,
   kernelTask.Task,
@@ -354,6 +356,8 @@ export const stateClasses: readonly StateClass[] = [
   kernelUtsNamespace.UTSNamespace,
   limitsLimits.Limit,
   limitsLimits.LimitSet,
+  loaderElf.KnownHead,
+  loaderElf.KnownHeads,
   loaderFeatures.Features,
   memmapFileIds.FileIDs,
   memmapMappingSet.MappingEntry,

@@ -67,6 +67,7 @@ export class Credentials {
     "boundingCaps",
     "ambientCaps",
     "securebits",
+    "execsAsItIs",
   ]);
   userNamespace: UserNamespace;
   realKUID = 0;
@@ -88,6 +89,8 @@ export class Credentials {
   ambientCaps: CapabilitySet = EMPTY_CAPS;
   /** SECBIT_* */
   securebits = 0;
+  /** A program without privileges of its own is known to run with these very credentials, and without AT_SECURE: set by execCredentials. */
+  execsAsItIs = false;
 
   constructor(userNamespace: UserNamespace) {
     this.userNamespace = userNamespace;

@@ -66,6 +66,8 @@ export interface ExecCredentials {
 
 /** The credentials after execve(2) (capabilities(7), "Transformation of capabilities during execve()"). */
 export function execCredentials(old: Credentials, p: ExecPrivileges): ExecCredentials {
+  const plain = p.setKUID < 0 && p.setKGID < 0 && p.fileCaps === null;
+  if (plain && old.execsAsItIs) return { creds: old, secureExec: false };
   const c = old.fork();
   const root = c.userNamespace.mapToKUID(0);
   if (p.setKUID >= 0) c.effectiveKUID = p.setKUID;
@@ -108,8 +110,11 @@ export function execCredentials(old: Credentials, p: ExecPrivileges): ExecCreden
   c.effectiveCaps = effective ? c.permittedCaps : c.ambientCaps;
   c.securebits &= ~SECBIT_KEEP_CAPS;
   const grew = !c.permittedCaps.isSubsetOf(c.ambientCaps);
-  // What is known to be allowed to the old ones stays known.
-  return { creds: c.equals(old) ? old : c, secureExec: isSetID || (c.realKUID !== root && (effective || grew)) };
+  const secureExec = isSetID || (c.realKUID !== root && (effective || grew));
+  if (!c.equals(old)) return { creds: c, secureExec };
+  // What is known to be allowed to the old ones stays known. Nothing but them decided here, and in the first namespace no ids come to be mapped later.
+  if (plain && !secureExec && old.userNamespace.parent === null) old.execsAsItIs = true;
+  return { creds: old, secureExec };
 }
 
 /** Whether the kernel uid is root of the namespace or of one above it. */

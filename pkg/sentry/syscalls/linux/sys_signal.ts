@@ -38,13 +38,17 @@ export function rtSigaction(t: Task, args: SyscallArguments): number {
   if (sig < 1 || sig > linux.NSIG) return -errno.EINVAL;
   if (newAddr !== 0 && sigset.contains(sigset.UNBLOCKABLE_LO, 0, sig)) return -errno.EINVAL;
   const tg = t.threadGroup;
-  const action = tg.signalHandlers.get(sig);
-  const old = action.bytes().slice();
-  if (newAddr !== 0) {
-    action.assign(k.scratch);
-    if (tg.signalHandlers.ignores(sig)) discardFromGroup(tg, sigset.bitLo(sig), sigset.bitHi(sig));
+  const handlers = tg.signalHandlers;
+  if (newAddr === 0) {
+    // Whoever starts a program asks for all of them.
+    if (oldAddr !== 0) t.copyOut(oldAddr, handlers.bytesOf(sig), 0, linux.SIGACTION_SIZE);
+    return 0;
   }
-  if (oldAddr !== 0) t.copyOut(oldAddr, old);
+  const action = handlers.get(sig);
+  const old = oldAddr === 0 ? null : action.bytes().slice();
+  action.assign(k.scratch);
+  if (handlers.ignores(sig)) discardFromGroup(tg, sigset.bitLo(sig), sigset.bitHi(sig));
+  if (old !== null) t.copyOut(oldAddr, old);
   return 0;
 }
 

@@ -6,6 +6,7 @@ import { PAGE_SIZE } from "../../../abi/linux/mm.ts";
 import { NSIG, SIGCHLD } from "../../../abi/linux/signal.ts";
 import * as wait from "../../../abi/linux/wait.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import type { PointerBlock, StringBlock } from "../../../hostsyscall/index.ts";
 import { PIDFileDescription } from "../../kernel/pidfd.ts";
 import type { SyscallArguments, SyscallGenerator, SyscallResult } from "../../kernel/syscalls.ts";
 import { TASK_SIZE_MAX, type Task } from "../../kernel/task.ts";
@@ -14,6 +15,7 @@ import { startExecve } from "../../kernel/task_exec.ts";
 import { runExit } from "../../kernel/task_exit.ts";
 import { tryWait, type WaitOptions, type WaitResult, waitForChild, waitForTask } from "../../kernel/task_wait.ts";
 import { ArgumentBudget, argumentSpace } from "../../loader/index.ts";
+import { AccessRead } from "../../memmap/index.ts";
 import type { FileDescription } from "../../vfs/index.ts";
 import { MAY_EXEC, PathOperation } from "../../vfs/index.ts";
 import { openExisting } from "../../vfs/open.ts";
@@ -214,58 +216,68 @@ function exec(t: Task, dirfd: number, pathAddr: number, argvAddr: number, envvAd
     const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
     const pop = new PathOperation(t.fsContext.root, startAt(t, dirfd, path), path, follow);
     pop.known = known;
-    file = t.kernel.vfs.openAt(t.creds, pop, { flags: O_RDONLY | (follow ? 0 : O_NOFOLLOW), mode: 0, fileExec: true });
+    const opts = { flags: O_RDONLY | (follow ? 0 : O_NOFOLLOW), mode: 0, fileExec: true };
+    // Most that execvp(3) tries is not there.
+    const found = t.kernel.vfs.tryOpenAt(t.creds, pop, opts);
+    if (found === null) return -errno.ENOENT;
+    file = found;
   }
   try {
     if (dirfd !== AT_FDCWD && !path.startsWith("/")) {
       filename = path === "" ? `/dev/fd/${dirfd}` : `/dev/fd/${dirfd}/${path}`;
       inaccessible = t.fdTable.cloexec(dirfd);
     }
-    const argv = copyInPointers(t, argvAddr);
-    const envv = copyInPointers(t, envvAddr);
-    const budget = new ArgumentBudget(t.threadGroup.limits, argv.length, envv.length);
+    const { argvPointers, envvPointers, argv, envv } = t.kernel.syscallScratch.exec();
+    copyInPointers(t, argvAddr, argvPointers);
+    copyInPointers(t, envvAddr, envvPointers);
+    const budget = new ArgumentBudget(t.threadGroup.limits, argvPointers.count, envvPointers.count);
     budget.take(filename.length);
-    const envStrings = copyInStrings(t, envv, budget);
-    const argStrings = copyInStrings(t, argv, budget);
-    return startExecve(t, filename, file, argStrings, envStrings, inaccessible);
+    copyInStrings(t, envvPointers, envv, budget);
+    copyInStrings(t, argvPointers, argv, budget);
+    return startExecve(t, filename, file, argv, envv, inaccessible);
   } finally {
     file.decRef();
   }
 }
 
 /** The pointers of a NULL-terminated array; a null array is empty. E2BIG when they alone fill the argument space. */
-function copyInPointers(t: Task, addr: number): number[] {
-  const out: number[] = [];
-  if (addr === 0) return out;
-  const k = t.kernel;
+function copyInPointers(t: Task, addr: number, out: PointerBlock): void {
+  out.count = 0;
+  if (addr === 0) return;
   const most = argumentSpace(t.threadGroup.limits) / 8;
   let at = addr;
   for (;;) {
     let n = PAGE_SIZE - (at % PAGE_SIZE);
     // An unaligned array may have a pointer across two pages.
     n = n < 8 ? 8 : n - (n % 8);
-    t.copyIn(at, k.scratch, 0, n);
-    const w = k.scratchWords;
-    for (let i = 0; i < n / 4; i += 2) {
-      const p = (w[i + 1] ?? 0) * 4294967296 + (w[i] ?? 0);
-      if (p === 0) return out;
-      out.push(p);
-      if (out.length > most) throw linuxerr.E2BIG;
-    }
+    out.reserve(n / 8);
+    t.copyIn(at, out.bytes, 8 * out.count, n);
+    const last = out.added(n / 8);
+    if (out.count > most) throw linuxerr.E2BIG;
+    if (last) return;
     at += n;
   }
 }
 
 /** The strings behind pointers. */
-function copyInStrings(t: Task, pointers: readonly number[], budget: ArgumentBudget): string[] {
-  const out: string[] = [];
-  for (const p of pointers) {
+function copyInStrings(t: Task, pointers: PointerBlock, out: StringBlock, budget: ArgumentBudget): void {
+  out.clear();
+  while (out.count < pointers.count) {
+    const p = pointers.at(out.count);
+    const before = out.length;
+    const pma = t.mm.accessible(p, AccessRead);
+    if (pma === null) throw linuxerr.EFAULT;
+    // Those in the same piece of memory come along.
+    const n = out.take(pointers, out.count, p, p + pma.hostLength(p), pma.hostAddress(p));
+    if (n > 0) {
+      budget.takeBytes(out.length - before);
+      continue;
+    }
     const s = t.tryCopyInString(p, MAX_ARG_STRLEN);
     if (s === null) throw linuxerr.E2BIG;
     budget.take(s.length);
-    out.push(s);
+    out.append(s);
   }
-  return out;
 }
 
 // ---- exit and wait

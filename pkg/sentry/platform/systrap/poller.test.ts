@@ -112,7 +112,7 @@ describe("a spell of polling", () => {
     expect(begin(t)).toBe(9);
     expect([status[0], t.hot, poller.hot.length]).toEqual([1, true, 1]);
     expect(world.selected.get(t.slotHost + 0x30)).toBe(1);
-    poller.end();
+    expect(poller.end()).toBe(0);
     expect([status[0], t.hot, poller.hot.length]).toEqual([0, false, 0]);
     expect(world.selected.get(t.slotHost + 0x30)).toBe(0);
   });
@@ -123,7 +123,7 @@ describe("a spell of polling", () => {
     poller.runs(u);
     u.serves = false;
     world.coming.push(1, 0, 0);
-    poller.end();
+    expect(poller.end()).toBe(2);
     expect([t.calls, u.calls, world.coming.length, world.refused]).toEqual([1, 1, 1, [u.lineAddress()]]);
     world.coming.length = 0;
   });

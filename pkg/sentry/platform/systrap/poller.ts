@@ -353,16 +353,17 @@ export class LinePoller {
     return handled;
   }
 
-  /** Serves the requests that are there. */
-  serveRest(): void {
+  /** Serves the requests that are there; their number. */
+  serveRest(): number {
     const { native } = this.platform;
     const n = this.collect();
-    for (let left = n; left > 0; left--) {
+    for (let served = 0; served < n; served++) {
       const i = native.systrap_spin(this.linesPtr, n, 1, this.requestPtr);
       const ctx = i < 0 ? undefined : this.running[i];
-      if (ctx === undefined) return;
+      if (ctx === undefined) return served;
       if (!ctx.requested(this.request)) native.systrap_refuse(ctx.lineAddress());
     }
+    return n;
   }
 
   /** Whether this spell has served enough by line to go on, or to begin another one soon. */
@@ -370,11 +371,14 @@ export class LinePoller {
     return this.served >= SPIN_WORTH && this.served > OTHERS_WEIGHT * this.others;
   }
 
-  /** Ends a spell. What came meanwhile is served; a request that comes even later is left to its thread, which takes it back. */
-  end(): void {
+  /**
+   * Ends a spell. What came meanwhile is served; a request that comes even later is left to its thread, which takes it back. How many were served:
+   * each may have set a timer or made other work, so that how long there was to wait before is no longer known.
+   */
+  end(): number {
     this.on = false;
     Atomics.store(this.status, 0, 0);
-    this.serveRest();
+    const served = this.serveRest();
     for (const c of this.hot) this.cool(c);
     this.hot.length = 0;
     this.calm();
@@ -382,5 +386,6 @@ export class LinePoller {
     if (this.pushed) this.penalty = Math.max(this.penalty, Math.min(this.penalty * 2, PENALTY_PUSHED));
     else this.penalty = this.isWorthIt() ? PENALTY_MIN : Math.min(this.penalty * 2, PENALTY_MAX);
     this.skip = this.penalty;
+    return served;
   }
 }

@@ -226,6 +226,36 @@ describe("systrap", () => {
     expect(platform.patience() - before).toBeLessThan(1000);
   });
 
+  test("there is no sleep after a request that is served when a spell of polling ends", () => {
+    const fast = new SystrapPlatform(
+      loadSystrapNative(),
+      memory,
+      { warning: (m) => warnings.push(m) },
+      { cores: 2, accelerate: true },
+    );
+    try {
+      const { poller } = fast;
+      if (poller === null) throw new Error("no poller");
+      // A spell that found nothing, and ends while a request comes.
+      let late = 1;
+      poller.on = true;
+      poller.poll = () => {
+        poller.tired = true;
+        return 0;
+      };
+      poller.serveRest = () => late;
+      const before = performance.now();
+      expect(fast.poll(3_000_000_000)).toBe(1);
+      expect(performance.now() - before).toBeLessThan(2000);
+      expect(poller.on).toBe(false);
+      late = 0;
+      poller.on = true;
+      expect(fast.poll(1_000_000)).toBe(0);
+    } finally {
+      fast.destroy();
+    }
+  });
+
   test("threads of one address space run beside each other and are reused", () => {
     load(`mov $39,%eax; mov %rsp,%rdi; syscall; ${DONE}`);
     const as = addressSpace();

@@ -503,7 +503,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     if (poller?.on) {
       // With other work at hand, only a look.
       handled += poller.poll(timeoutNs === 0);
-      if (poller.tired) poller.end();
+      if (poller.tired) handled += poller.end();
     }
     // What came is for the caller to work on, and what came on the way is still to be told: no sleep now.
     let timeout = handled > 0 || this.deferred.length > 0 || this.queue.length > 0 ? 0 : timeoutNs;

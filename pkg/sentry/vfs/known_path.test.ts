@@ -222,6 +222,60 @@ for (const kind of ["tmpfs", "gofer", "overlay"] as const) {
   });
 }
 
+for (const kind of ["gofer", "overlay"] as const) {
+  test.each([1, 2, 3])(`what is asked for again is what a walk finds, ${kind}, seed %d`, (seed) => {
+    const trustFor = 3;
+    const w = new World(kind, trustFor);
+    const { vfs, creds: root, userCreds } = w.t;
+    const next = random(seed);
+    const names = ["a", "b", "c"];
+    const path = (): string => {
+      let p = "";
+      for (let i = next(3); i >= 0; i--) p += `/${names[next(names.length)]}`;
+      return p;
+    };
+    const onHost = (): string => join(w.dir, path());
+    const steps: (() => void)[] = [
+      () => fs.mkdirSync(onHost()),
+      () => fs.mkdirSync(onHost()),
+      () => fs.writeFileSync(onHost(), "x".repeat(next(5))),
+      () => fs.writeFileSync(onHost(), "x".repeat(next(5))),
+      () => fs.rmSync(onHost()),
+      () => fs.rmdirSync(onHost()),
+      () => fs.renameSync(onHost(), onHost()),
+      () => fs.symlinkSync(path().slice(1), onHost()),
+      () => fs.chmodSync(onHost(), [0o755, 0o700, 0o644][next(3)] ?? 0),
+      () => {
+        w.creds = next(2) === 0 ? root : userCreds;
+      },
+    ];
+    let held = 0;
+    for (let i = 0; i < 250; i++) {
+      try {
+        steps[next(steps.length)]?.();
+      } catch {
+        // Not everything can be done.
+      }
+      Bun.sleepSync(trustFor + 1);
+      for (let k = 0; k < 8; k++) {
+        const p = path();
+        const follow = next(2) === 0;
+        const pop = w.again(p, follow);
+        const holds = pop.known?.holds(vfs, w.creds, w.root, null, follow) === true;
+        const known = holds && pop.known !== null ? w.whereKnown(pop.known) : "";
+        const where = w.where(w.pop(p, follow));
+        if (holds && known !== where)
+          throw new Error(`step ${i}: ${p} is known to lead to ${known} instead of ${where}`);
+        const seen = w.where(pop);
+        if (seen !== where) throw new Error(`step ${i}: ${p} leads to ${seen} instead of ${where}`);
+        if (holds) held++;
+      }
+    }
+    // Otherwise this tests nothing.
+    expect(held).toBeGreaterThan(100);
+  });
+}
+
 test("links and mounts are seen at once", () => {
   const w = new World("tmpfs", Number.POSITIVE_INFINITY);
   const { vfs, creds } = w.t;

@@ -1,8 +1,10 @@
 import { S_IFLNK, S_IFMT } from "../../abi/linux/stat.ts";
+import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { stateType } from "../../state/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
 import type { Dentry } from "./dentry.ts";
 import type { Mount } from "./mount.ts";
+import { cachedChild, lookupChild } from "./path_walk.ts";
 import type { VirtualFilesystem } from "./vfs.ts";
 import type { VirtualDentry } from "./virtual_dentry.ts";
 
@@ -11,7 +13,7 @@ const SLASH = 0x2f;
 /**
  * A path as a guest gave it, and where it led the last time. That is used again, instead of a walk, only where a walk could not find anything else:
  * by the same credentials, from the same places, while nothing on the way has changed (VirtualFilesystem.changes), the name at the end is still
- * what it was, and as long as the filesystems on the way would not ask anybody again.
+ * what it was, and as long as the filesystems on the way would not ask anybody again; or when they have been asked and say that nothing has changed.
  */
 export class KnownPath {
   static readonly stateType = stateType(
@@ -28,6 +30,8 @@ export class KnownPath {
       "mount",
       "dentry",
       "missing",
+      "name",
+      "plain",
       "additions",
       "isLink",
       "followed",
@@ -49,6 +53,10 @@ export class KnownPath {
   dentry: Dentry | null = null;
   /** A name was missing in that directory. */
   missing = false;
+  /** That name. */
+  name = "";
+  /** Each name on the way was one of the directory before it: no links, no "..", nothing mounted. */
+  plain = false;
   /** The directory's additions then. */
   additions = 0;
   /** A symbolic link, not followed. */
@@ -83,7 +91,50 @@ export class KnownPath {
     const d = this.dentry;
     if (d === null || this.changes !== vfs.changes || this.creds !== creds) return false;
     if (this.root !== root || this.start !== start || (follow ? this.isLink : this.followed)) return false;
-    return (this.missing ? d.additions === this.additions : d.hashed) && vfs.elapsed() < this.until;
+    if (this.missing ? d.additions !== this.additions : !d.hashed) return false;
+    if (vfs.elapsed() < this.until) return true;
+    return this.plain && this.renew(vfs, d, start === null ? root.dentry : start.dentry);
+  }
+
+  /**
+   * The time is up: asks for those names between `top` and `end` again that are not fresh by now, which is less than a walk does. False when one of them
+   * leads elsewhere, or cannot be told about here: the path is to be walked.
+   */
+  renew(vfs: VirtualFilesystem, end: Dentry, top: Dentry): boolean {
+    vfs.operation++;
+    vfs.walkersInUse++;
+    let until = Number.POSITIVE_INFINITY;
+    try {
+      const now = vfs.elapsed();
+      for (let d = end; d !== top; ) {
+        const dir: Dentry | null = d.parent;
+        if (dir === null) return false;
+        let good = d.validUntil();
+        if (good <= now) {
+          if (cachedChild(dir, d.name) !== d) return false;
+          good = d.validUntil();
+        }
+        if (good < until) until = good;
+        d = dir;
+      }
+      if (this.missing) {
+        let good = vfs.missingNames.untilOf(end, this.name);
+        if (good <= now) {
+          if (lookupChild(end, this.name) !== null) return false;
+          good = vfs.missingNames.untilOf(end, this.name);
+        }
+        if (good < until) until = good;
+      }
+      if (until <= now || this.changes !== vfs.changes) return false;
+    } catch (e) {
+      // The walk comes across it, too.
+      if (e instanceof linuxerr.LinuxError) return false;
+      throw e;
+    } finally {
+      vfs.walkersInUse--;
+    }
+    this.until = until;
+    return true;
   }
 
   /** Notes where a walk ended, good until a time. `missing`: at a directory without the name. */
@@ -110,6 +161,7 @@ export class KnownPath {
     this.dentry = dentry;
     this.missing = missing;
     this.additions = dentry.additions;
+    this.plain = false;
     this.isLink = !missing && (dentry.inode.mode() & S_IFMT) === S_IFLNK;
   }
 }

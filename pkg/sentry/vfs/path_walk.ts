@@ -40,7 +40,7 @@ export function mountedAt(m: Mount, d: Dentry): Mount | null {
 }
 
 /** A child in memory that still is what its name says, or null; what is not is dropped. */
-function cachedChild(dir: Dentry, name: string): Dentry | null {
+export function cachedChild(dir: Dentry, name: string): Dentry | null {
   const cached = dir.children?.get(name);
   if (cached === undefined) return null;
   const fs = dir.fs;
@@ -137,6 +137,7 @@ export class Walker {
       "pos",
       "links",
       "lastFollowed",
+      "plain",
       "resolve",
       "attributes",
       "last",
@@ -174,6 +175,8 @@ export class Walker {
   lastType = LAST_ROOT;
   /** The path's end was a symbolic link that was followed. */
   lastFollowed = false;
+  /** See KnownPath. */
+  plain = true;
   /** Slashes follow the last component. */
   trailingSlash = false;
 
@@ -324,12 +327,15 @@ export class Walker {
     }
     this.until = Number.POSITIVE_INFINITY;
     this.lastFollowed = false;
+    this.plain = true;
     const r = this.walkToEnd(follow, directory);
     let { until } = this;
     if (r === STAT_FILLED) until = 0;
     else if (r !== 0) until = Math.min(until, vfs.missingNames.untilOf(this.dentry, this.last));
     known.learn(vfs, this.creds, this.root, this.start, this.mount, this.dentry, r !== 0, until);
     known.followed = this.lastFollowed;
+    known.plain = this.plain;
+    if (r !== 0) known.name = this.last;
     return r;
   }
 
@@ -395,11 +401,13 @@ export class Walker {
       if ((this.resolve & RESOLVE_NO_XDEV) !== 0) throw linuxerr.EXDEV;
       this.mount = m;
       this.dentry = m.root;
+      this.plain = false;
     }
   }
 
   /** "..": up, out of mounts, never above the root. */
   dotDot(): void {
+    this.plain = false;
     if (this.mount === this.rootMount && this.dentry === this.rootDentry) {
       if ((this.resolve & RESOLVE_BENEATH) !== 0) throw linuxerr.EXDEV;
       return;
@@ -428,6 +436,7 @@ export class Walker {
    */
   followLink(d: Dentry, rest: string): boolean {
     if (++this.links > MAXSYMLINKS) throw linuxerr.ELOOP;
+    this.plain = false;
     if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0 || (this.mount.flags & MS_NOSYMFOLLOW) !== 0) throw linuxerr.ELOOP;
     this.mount.touchAtime(d.inode, 0);
     const magic = d.inode.getLink(this.task);

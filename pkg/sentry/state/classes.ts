@@ -264,6 +264,7 @@ export const stateClasses: readonly StateClass[] = [
   fsimplProcTaskMem.MemInode,
   fsimplProcTaskMem.MemFileDescription,
   fsimplProcTaskText.TaskFile,
+  fsimplProcTaskText.TaskMemoryFileDescription,
   fsimplSockfsSockfs.SockFS,
   fsimplSockfsSockfs.SocketInode,
   fsimplSysSys.SysRoot,

@@ -366,6 +366,49 @@ TEST(a_descriptor_of_a_dead_process_answers_esrch)
 	CHECK(openat(dir, "status", O_RDONLY) == -1 && (errno == ESRCH || errno == ENOENT));
 }
 
+/* Who could look into the program that was there at open(2) may not look into the one that is executed then. */
+TEST(files_about_memory_stay_with_the_program_they_were_opened_on)
+{
+	static const char *const names[] = {"environ", "maps", "smaps", "smaps_rollup", "mem", "auxv", "cmdline"};
+	int go[2], started[2], fds[7];
+	char byte, path[64], first[4096], buf[4096];
+	OK(pipe(go));
+	OK(pipe2(started, O_CLOEXEC));
+	pid_t pid = OK(fork());
+	if (pid == 0) {
+		read(go[0], &byte, 1);
+		execl("/bin/sleep", "sleep", "100", NULL);
+		_exit(1);
+	}
+	close(started[1]);
+	for (int i = 0; i < 7; i++) {
+		sprintf(path, "/proc/%d/%s", pid, names[i]);
+		fds[i] = OK(open(path, O_RDONLY));
+	}
+	CHECK(OK(pread(fds[0], buf, sizeof buf, 0)) > 0);
+	CHECK(OK(pread(fds[1], buf, sizeof buf, 0)) > 0);
+	int auxv = OK(pread(fds[5], first, sizeof first, 0));
+	OK(write(go[1], "x", 1));
+	EQ(OK(read(started[0], &byte, 1)), 0);
+	EQ(OK(pread(fds[0], buf, sizeof buf, 0)), 0);
+	EQ(OK(pread(fds[1], buf, sizeof buf, 0)), 0);
+	EQ(OK(pread(fds[2], buf, sizeof buf, 0)), 0);
+	ERR(ESRCH, pread(fds[3], buf, sizeof buf, 0));
+	EQ(OK(pread(fds[4], buf, sizeof buf, 0x400000)), 0);
+	EQ(OK(pread(fds[5], buf, sizeof buf, 0)), auxv);
+	EQ(memcmp(buf, first, auxv), 0);
+	EQ(OK(pread(fds[6], buf, sizeof buf, 0)), 10);
+	OK(kill(pid, SIGKILL));
+	OK(waitpid(pid, NULL, 0));
+	EQ(OK(pread(fds[0], buf, sizeof buf, 0)), 0);
+	ERR(ESRCH, pread(fds[1], buf, sizeof buf, 0));
+	ERR(ESRCH, pread(fds[3], buf, sizeof buf, 0));
+	EQ(OK(pread(fds[5], buf, sizeof buf, 0)), auxv);
+	for (int i = 0; i < 7; i++)
+		close(fds[i]);
+	close(go[0]), close(go[1]), close(started[0]);
+}
+
 TEST(smaps_and_maps_describe_the_same)
 {
 	char *p = OK(mmap(0, 10 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)), want[64], *at;

@@ -69,10 +69,15 @@ export class DynamicBytesFileDescription extends FileDescription {
     this.seenChange = source.changeCount();
   }
 
+  /** The content now: what the inode says, unless it depends on what was there at open(2). */
+  generate(): string {
+    return this.source.generate();
+  }
+
   /** The content for a read at `offset`. */
   content(offset: number): Buffer {
     if (offset === 0 || this.data === null) {
-      this.data = Buffer.from(this.source.generate(), "latin1");
+      this.data = Buffer.from(this.generate(), "latin1");
       this.seenChange = this.source.changeCount();
     }
     return this.data;

@@ -7,7 +7,8 @@ import type { Queue } from "../../../waiter/index.ts";
 import type { Credentials } from "../../kernel/auth/index.ts";
 import { type Task, TaskExitZombie } from "../../kernel/task.ts";
 import { type LineWriter, type MemoryManager, smapsRollup, statm, writeMaps, writeSmaps } from "../../mm/index.ts";
-import { DynamicBytesInode } from "../kernfs/index.ts";
+import type { FileDescription, VirtualDentry } from "../../vfs/index.ts";
+import { DynamicBytesFileDescription, DynamicBytesInode } from "../kernfs/index.ts";
 import { isGone, mayInspect, memoryOf, ownerGID, ownerUID } from "./access.ts";
 import type { ProcFilesystem } from "./filesystem.ts";
 import { ioText, statText, statusText } from "./task_status.ts";
@@ -29,8 +30,10 @@ export interface TaskFileSpec {
   readonly groupOnly?: boolean;
   /** Only in task/[tid]. */
   readonly threadOnly?: boolean;
-  /** The content; `thread`: of task/[tid]. */
-  read(t: Task, fs: ProcFilesystem, thread: boolean): string;
+  /** The content; `thread`: of task/[tid]. Not of a file that has `memory`. */
+  read?(t: Task, fs: ProcFilesystem, thread: boolean): string;
+  /** The content of a file about the address space that the task had at open(2), whatever it executes later; null: it had none. */
+  memory?(t: Task, mm: MemoryManager | null): string;
   /** A write of the data at the offset; returns the bytes taken. */
   write?(t: Task, fs: ProcFilesystem, data: string): number;
 }
@@ -114,6 +117,11 @@ function toInteger(data: string): number {
   return m[1] === "-" ? -n : n;
 }
 
+/** Whether some process still has the address space. */
+function isUsed(mm: MemoryManager | null): mm is MemoryManager {
+  return mm !== null && mm.users > 0;
+}
+
 function alive(t: Task): Task {
   if (t.exitState >= TaskExitZombie) throw linuxerr.ESRCH;
   return t;
@@ -124,10 +132,7 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
   auxv: {
     perm: 0o400,
     inspect: true,
-    read: (t) => {
-      const mm = memoryOf(t);
-      return mm === null ? "" : Buffer.from(mm.auxv).toString("latin1");
-    },
+    memory: (_t, mm) => (mm === null ? "" : Buffer.from(mm.auxv).toString("latin1")),
   },
   cgroup: { perm: 0o444, read: () => "0::/\n" },
   children: {
@@ -190,10 +195,7 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
   environ: {
     perm: 0o400,
     inspect: true,
-    read: (t) => {
-      const mm = memoryOf(t);
-      return mm === null ? "" : memoryText(mm, mm.envStart, mm.envEnd);
-    },
+    memory: (_t, mm) => (isUsed(mm) ? memoryText(mm, mm.envStart, mm.envEnd) : ""),
   },
   io: {
     perm: 0o400,
@@ -205,10 +207,10 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
   maps: {
     perm: 0o444,
     inspect: true,
-    read: (t) => {
+    memory: (t, mm) => {
       const out = new Lines();
-      const mm = memoryOf(t);
-      if (mm !== null) writeMaps(mm, out);
+      if (isGone(t)) throw linuxerr.ESRCH;
+      if (isUsed(mm)) writeMaps(mm, out);
       return out.text;
     },
   },
@@ -235,10 +237,10 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
   smaps: {
     perm: 0o444,
     inspect: true,
-    read: (t) => {
+    memory: (t, mm) => {
       const out = new Lines();
-      const mm = memoryOf(t);
-      if (mm !== null) writeSmaps(mm, out);
+      if (isGone(t)) throw linuxerr.ESRCH;
+      if (isUsed(mm)) writeSmaps(mm, out);
       return out.text;
     },
   },
@@ -246,9 +248,8 @@ export const TASK_FILES: { readonly [name: string]: TaskFileSpec } = {
     perm: 0o444,
     inspect: true,
     groupOnly: true,
-    read: (t) => {
-      const mm = memoryOf(t);
-      if (mm === null) throw linuxerr.ESRCH;
+    memory: (t, mm) => {
+      if (isGone(t) || !isUsed(mm)) throw linuxerr.ESRCH;
       return smapsRollup(mm);
     },
   },
@@ -314,9 +315,17 @@ export class TaskFile extends DynamicBytesInode {
     if (!mayInspect((this.fs as ProcFilesystem).reader(), this.task)) throw linuxerr.EACCES;
   }
 
+  override open(vd: VirtualDentry, flags: number, creds: Credentials): FileDescription {
+    if (this.spec().memory === undefined) return super.open(vd, flags, creds);
+    this.checkOpen(flags, creds);
+    return new TaskMemoryFileDescription(vd, flags, this, memoryOf(this.task));
+  }
+
   override generate(): string {
     if (isGone(this.task)) throw linuxerr.ESRCH;
-    return this.spec().read(this.task, this.fs as ProcFilesystem, this.thread);
+    const read = this.spec().read;
+    if (read === undefined) throw linuxerr.EINVAL;
+    return read(this.task, this.fs as ProcFilesystem, this.thread);
   }
 
   override writeBytes(data: string, _offset: number): number {
@@ -339,5 +348,22 @@ export class TaskFile extends DynamicBytesInode {
     const s = TASK_FILES[this.name];
     if (s === undefined) throw linuxerr.ENOENT;
     return s;
+  }
+}
+
+/** An open file about an address space: it shows the one that was there at open(2), as who could look into that may not look into the next. */
+export class TaskMemoryFileDescription extends DynamicBytesFileDescription {
+  static override readonly stateType = stateType("proc.TaskMemoryFileDescription", ["file", "mm"]);
+  readonly file: TaskFile;
+  readonly mm: MemoryManager | null;
+
+  constructor(vd: VirtualDentry, flags: number, file: TaskFile, mm: MemoryManager | null) {
+    super(vd, flags, file);
+    this.file = file;
+    this.mm = mm;
+  }
+
+  override generate(): string {
+    return this.file.spec().memory?.(this.file.task, this.mm) ?? "";
   }
 }

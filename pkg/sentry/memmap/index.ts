@@ -100,6 +100,8 @@ export interface MMapOpts {
   noReserve: boolean;
   /** The file is going to be read at once. */
   reading: boolean;
+  /** The data segment of a library, mapped by its linker. */
+  library: boolean;
   /** MAP_PRIVATE when true. */
   isPrivate: boolean;
   perms: number;
@@ -126,6 +128,7 @@ export function newMMapOpts(): MMapOpts {
     locked: false,
     noReserve: false,
     reading: false,
+    library: false,
     isPrivate: true,
     perms: 0,
     maxPerms: 7,

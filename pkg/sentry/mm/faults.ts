@@ -65,9 +65,26 @@ export function handleUserFault(mm: MemoryManager, addr: number, access: number)
   mm.spuriousAddr = -1;
   if (vma.mappable === null || !vma.isPrivate)
     return mapAround(mm, vma.start, vma.end, p) ? FAULT_RESOLVED : FAULT_BUSERR;
+  return mapImage(mm, vma, addr, p) ? FAULT_RESOLVED : FAULT_BUSERR;
+}
+
+/** Maps a pma of a private file mapping, what is near it and the file's mappings below. */
+function mapImage(mm: MemoryManager, vma: VMA, addr: number, p: PMA): boolean {
   const low = resolveBelow(mm, vma);
   // It may have become one with what was found below.
-  return mapAround(mm, low, vma.end, mm.pmas.find(addr) ?? p) ? FAULT_RESOLVED : FAULT_BUSERR;
+  return mapAround(mm, low, vma.end, mm.pmas.find(addr) ?? p);
+}
+
+/**
+ * Maps a library whose data segment has just been mapped, which comes last: its linker stores to the data next (relocation), and a fault costs four times
+ * as much. Large segments are left to faults.
+ */
+export function mapLibrary(mm: MemoryManager, vma: VMA, addr: number): void {
+  if (mm.hostSpace === null || vma.end - vma.start > DATA_PIECE) return;
+  const { failure } = mm;
+  const p = resolve(mm, vma, addr, AccessWrite);
+  mm.failure = failure;
+  if (p !== null && !p.mapped) mapImage(mm, vma, addr, p);
 }
 
 /** Maps a small new mapping, anonymous ones with memory: programs make such mappings to use them, and a fault costs more. */

@@ -13,8 +13,8 @@ import { insertVMA } from "./vma_ops.ts";
 /** A new host address space is given the pmas that exist, when they are not more than this. */
 const MAX_PREMAP = 144;
 /** A new program gets its own copy of a data segment, and memory for zeros behind it, at once up to these sizes. */
-const MAX_DATA = 128 * 1024;
-const MAX_ZEROS = 64 * 1024;
+const MAX_DATA = 320 * 1024;
+const MAX_ZEROS = 2 * 1024 * 1024;
 
 /** Fills a new, empty child with copies of what mm has; private memory becomes shared copy-on-write, but for what both will store to. */
 export function forkInto(mm: MemoryManager, child: MemoryManager): void {
@@ -158,7 +158,10 @@ export function prefault(mm: MemoryManager): void {
     if (v.mappable === null) {
       if (writable && length <= MAX_ZEROS) resolve(mm, v, v.start, AccessWrite);
     } else {
-      resolve(mm, v, v.start, writable && length <= MAX_DATA ? AccessWrite : AccessRead);
+      const access = writable && length <= MAX_DATA ? AccessWrite : AccessRead;
+      let p = resolve(mm, v, v.start, access);
+      // Copies are made in pieces.
+      while (access === AccessWrite && p !== null && p.end < v.end) p = resolve(mm, v, p.end, access);
     }
   }
 }

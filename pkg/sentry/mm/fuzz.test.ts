@@ -81,6 +81,7 @@ function run(seed: number, steps: number): void {
         opts.mappingIdentity = file;
         opts.offset = first * PAGE;
       }
+      opts.library = op === 2 && rnd(2) === 0;
       expect(mm.mmap(opts)).toBe(addr);
       for (let i = 0; i < n; i++) {
         const initial = op === 2 ? 100 + ((first + i) % 100) : 0;

@@ -136,7 +136,7 @@ test("a full host drops its mappings and goes on", () => {
   w.fixed(AT, 32 * PAGE);
   const as = w.space();
   guestStore(w.mm, AT, 5);
-  w.fixed(AT + 64 * PAGE, 32 * PAGE);
+  w.fixed(AT + 64 * PAGE, 1024 * PAGE);
   as.failMaps = 1;
   expect(guestStore(w.mm, AT + 64 * PAGE, 6)).toBe(0);
   expect(as.pages.has(AT)).toBe(false);
@@ -301,6 +301,78 @@ test("brk grows, shrinks and respects its limits", () => {
     "10001000-10013000 rw-p 00000000 00:00 0                                  [heap]\n",
   );
   w.end();
+});
+
+test("a heap that grows and shrinks stays one mapping, counted right, and comes back as zeros", () => {
+  const w = new World();
+  const { mm } = w;
+  const as = w.space();
+  mm.setBrk(AT);
+  mm.brk(AT + 40 * PAGE);
+  guestStore(mm, AT + 30 * PAGE, 7);
+  guestStore(mm, AT + 39 * PAGE, 8);
+  mm.brk(AT + 35 * PAGE);
+  expect(guestLoad(mm, AT + 35 * PAGE)).toBe(FAULT_MAPERR);
+  expect(as.pages.has(AT + 35 * PAGE)).toBe(false);
+  expect([mm.totalVM, mm.dataVM, mm.rssAnon]).toEqual([35 * PAGE, 35 * PAGE, 35 * PAGE]);
+  mm.brk(AT + 40 * PAGE);
+  expect([mm.vmas.count, mm.totalVM, mm.dataVM]).toEqual([1, 40 * PAGE, 40 * PAGE]);
+  expect([guestLoad(mm, AT + 30 * PAGE), guestLoad(mm, AT + 39 * PAGE)]).toEqual([7, 0]);
+  // What was changed about the heap does not hold for what is added to it.
+  mm.mprotect(AT, 40 * PAGE, 1);
+  mm.brk(AT + 41 * PAGE);
+  expect(mm.vmas.count).toBe(2);
+  expect(guestStore(mm, AT + 40 * PAGE, 9)).toBe(0);
+  expect(guestStore(mm, AT + 39 * PAGE, 9)).toBe(FAULT_ACCERR);
+  mm.brk(AT + 20 * PAGE);
+  expect([mm.vmas.count, mm.totalVM]).toEqual([1, 20 * PAGE]);
+  checkMM(mm);
+  w.end();
+});
+
+test("the end of a mapping goes without a trace, file mappings included", () => {
+  const w = new World();
+  const f = new FakeFile(w.memoryFile.fileIDs.newFileID(), 8 * PAGE);
+  const as = w.space();
+  w.mapFile(f, AT, 8 * PAGE, { perms: 3 });
+  guestStore(w.mm, AT + 7 * PAGE, 1);
+  guestLoad(w.mm, AT);
+  w.mm.munmap(AT + 5 * PAGE, 9 * PAGE);
+  expect([as.pages.has(AT + 4 * PAGE), as.pages.has(AT + 5 * PAGE)]).toEqual([true, false]);
+  expect(guestLoad(w.mm, AT + 5 * PAGE)).toBe(FAULT_MAPERR);
+  // A hole in the middle, and what is left of both sides.
+  w.mm.munmap(AT + PAGE, PAGE);
+  expect([guestLoad(w.mm, AT), guestLoad(w.mm, AT + PAGE), guestLoad(w.mm, AT + 4 * PAGE)]).toEqual([
+    100,
+    FAULT_MAPERR,
+    104,
+  ]);
+  checkMM(w.mm);
+  w.end();
+  expect([f.pageRefs, f.refs, f.mappings.isEmpty()]).toEqual([0, 1, true]);
+  f.destroy();
+});
+
+test("a library is mapped with its data segment, which is the process's own from then on", () => {
+  const w = new World();
+  const f = new FakeFile(w.memoryFile.fileIDs.newFileID(), 40 * PAGE);
+  const as = w.space();
+  w.mapFile(f, AT, 40 * PAGE, { perms: 1 });
+  w.mapFile(f, AT + 8 * PAGE, 20 * PAGE, { perms: 5, offset: 8 * PAGE });
+  expect(as.maps).toBe(0);
+  w.mapFile(f, AT + 30 * PAGE, 4 * PAGE, { perms: 3, offset: 29 * PAGE, library: true });
+  expect([0, 8, 27, 28, 30, 33].map((i) => as.pages.get(AT + i * PAGE)?.perms)).toEqual([1, 5, 5, 1, 3, 3]);
+  expect(as.pages.get(AT + 33 * PAGE)?.file).toBe(w.memoryFile);
+  const { maps } = as;
+  expect([guestLoad(w.mm, AT + 8 * PAGE), guestLoad(w.mm, AT + 33 * PAGE)]).toEqual([108, 132]);
+  expect(guestStore(w.mm, AT + 33 * PAGE, 5)).toBe(0);
+  expect(as.maps).toBe(maps);
+  // A large one is not copied before somebody stores to it.
+  w.mapFile(f, AT + 100 * PAGE, 40 * PAGE, { perms: 3, library: true });
+  expect(as.pages.has(AT + 100 * PAGE)).toBe(false);
+  checkMM(w.mm);
+  w.end();
+  f.destroy();
 });
 
 test("mprotect checks as it goes", () => {

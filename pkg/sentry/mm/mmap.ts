@@ -4,7 +4,7 @@ import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { AccessRead, AccessWrite, type MappingIdentity, type MMapOpts } from "../memmap/index.ts";
 import { pageUp, ULONG_SPAN } from "./address.ts";
 import { AnonMappable } from "./anon_mappable.ts";
-import { FAULT_BUSERR, FAULT_RESOLVED, type FaultResult, mapNew, resolve } from "./faults.ts";
+import { FAULT_BUSERR, FAULT_RESOLVED, type FaultResult, mapLibrary, mapNew, resolve } from "./faults.ts";
 import { mapPMA } from "./host_mapping.ts";
 import type { MemoryManager } from "./memory_manager.ts";
 import { isolatePMA, mergePMA, reprotectPMAs, splitPMAAt } from "./pma_ops.ts";
@@ -25,7 +25,7 @@ import {
 /** The most memory that populating commits in the host at once; the rest is committed as it is touched. */
 const MAX_PRECOMMIT = 16 * 1024 * 1024;
 /** New anonymous mappings, files to be read and heaps up to these sizes are mapped before they are touched. */
-const MAX_MAP_NEW = 64 * 1024;
+const MAX_MAP_NEW = 2 * 1024 * 1024;
 const MAX_MAP_FILE = 512 * 1024;
 const MAX_BRK_NEW = 256 * 1024;
 
@@ -74,6 +74,7 @@ export function mmap(mm: MemoryManager, opts: MMapOpts, privileged: boolean): nu
     const merged = mergeVMA(mm, v);
     if (opts.precommit || lockMode === LOCK_EAGER) populateVMA(mm, merged, start, end);
     else if (isForUse(merged, opts, length)) mapNew(mm, merged, start);
+    else if (opts.library) mapLibrary(mm, merged, start);
     return start;
   } catch (e) {
     identity?.decRef();
@@ -188,6 +189,25 @@ function protectVMA(mm: MemoryManager, vma: VMA, start: number, end: number, per
   if (last !== null && last.end > start) mergePMA(mm, last);
 }
 
+/** How heaps are counted. */
+const HEAP = { perms: AccessRead | AccessWrite, isPrivate: true, growsDown: false } as const;
+
+/** Adds [start, end), with a free page behind it, to the heap. `below` is the vma before it. Returns the vma that covers it. */
+function growHeap(mm: MemoryManager, below: VMA | null, start: number, end: number): VMA {
+  if (below !== null && below.end === start && below.isPlainHeap(mm.defaultLockMode)) {
+    mm.vmas.setRange(below, below.start, end);
+    accountVMA(mm, below, end - start);
+    return below;
+  }
+  const v = new VMA(start, end);
+  v.setPerms(AccessRead | AccessWrite);
+  v.maxPerms = 7;
+  v.hint = "[heap]";
+  v.lockMode = mm.defaultLockMode;
+  insertVMA(mm, v);
+  return mergeVMA(mm, v);
+}
+
 /** See MemoryManager.brk. */
 export function brk(mm: MemoryManager, addr: number, privileged: boolean): number {
   const { brkStart, brkEnd } = mm;
@@ -207,14 +227,8 @@ export function brk(mm: MemoryManager, addr: number, privileged: boolean): numbe
     const next = mm.vmas.lowerBound(oldEnd);
     if (next !== null && newEnd + PAGE_SIZE > next.start - next.guard) return brkEnd;
     if (mm.vmas.count > mm.maxMapCount) return brkEnd;
-    const v = new VMA(oldEnd, newEnd);
-    v.setPerms(AccessRead | AccessWrite);
-    v.maxPerms = 7;
-    v.hint = "[heap]";
-    v.lockMode = mm.defaultLockMode;
-    if (!mayExpand(mm, v, bytes) || !enoughMemory(mm, v.perms, false, bytes)) return brkEnd;
-    insertVMA(mm, v);
-    const merged = mergeVMA(mm, v);
+    if (!mayExpand(mm, HEAP, bytes) || !enoughMemory(mm, HEAP.perms, false, bytes)) return brkEnd;
+    const merged = growHeap(mm, next === null ? mm.vmas.tail : next.prev, oldEnd, newEnd);
     if (merged.lockMode === LOCK_EAGER) populateVMA(mm, merged, oldEnd, newEnd);
     else if (bytes <= MAX_BRK_NEW) mapNew(mm, merged, oldEnd);
   }

@@ -67,13 +67,20 @@ function mergeInto(mm: MemoryManager, a: PMA, b: PMA): void {
 
 /** Forgets what backs [start, end) in the guest and drops the references, after the host mapping is gone. */
 export function dropPMAs(mm: MemoryManager, start: number, end: number): void {
-  const first = mm.pmas.lowerBound(start);
-  if (first === null || first.start >= end) return;
-  if (anyMapped(mm, start, end)) unmapHost(mm, start, end);
-  splitPMAAt(mm, start);
-  splitPMAAt(mm, end);
   let p = mm.pmas.lowerBound(start);
+  if (p === null || p.start >= end) return;
+  if (anyMapped(mm, start, end)) unmapHost(mm, start, end);
+  if (p.start < start) {
+    // Only its end goes.
+    if (p.end > end) splitPMAAt(mm, end);
+    const bytes = p.end - start;
+    mm.pmas.setRange(p, p.start, start);
+    mm.addRSS(p, -bytes);
+    p.file.decRef(p.offset + (start - p.start), bytes);
+    p = p.next;
+  }
   while (p !== null && p.start < end) {
+    if (p.end > end) splitPMAAt(mm, end);
     const next: PMA | null = p.next;
     takePMA(mm, p);
     p.file.decRef(p.offset, p.end - p.start);

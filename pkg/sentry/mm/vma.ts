@@ -110,6 +110,28 @@ export class VMA extends Segment<VMA> {
     return v;
   }
 
+  /** Whether it is what brk(2) maps, and nothing was changed about it since: what brk(2) adds is the same. */
+  isPlainHeap(lockMode: LockMode): boolean {
+    return (
+      this.hint === "[heap]" &&
+      this.mappable === null &&
+      this.perms === (AccessRead | AccessWrite) &&
+      this.maxPerms === 7 &&
+      this.isPrivate &&
+      !this.growsDown &&
+      !this.dontFork &&
+      !this.wipeOnFork &&
+      !this.dontDump &&
+      !this.noReserve &&
+      !this.special &&
+      this.lockMode === lockMode &&
+      this.advice === 0 &&
+      this.memoryPolicy === 0 &&
+      this.identity === null &&
+      this.anonName === null
+    );
+  }
+
   /** Whether `next`, which starts where this one ends, has the same attributes. */
   canMerge(next: VMA): boolean {
     return (

@@ -113,9 +113,18 @@ export function removeVMAs(mm: MemoryManager, start: number, end: number): void 
   if (first === null || first.start >= end) return;
   if (first.start < start && first.end > end && mm.vmas.count >= mm.maxMapCount) throw linuxerr.ENOMEM;
   splitVMAAt(mm, end);
-  let v = splitVMAAt(mm, start);
   mm.hostSpace?.forgetCode(start, end);
   dropPMAs(mm, start, end);
+  let v: VMA | null = first;
+  if (first.start < start) {
+    // Only its end goes: heaps shrink like this.
+    const bytes = first.end - start;
+    accountVMA(mm, first, -bytes);
+    if (first.special) unmapHost(mm, start, first.end);
+    first.mappable?.removeMapping(mm, start, first.end, first.offsetAt(start), first.canWriteMappable());
+    mm.vmas.setRange(first, first.start, start);
+    v = first.next;
+  }
   while (v !== null && v.start < end) {
     const next: VMA | null = v.next;
     mm.vmas.remove(v);

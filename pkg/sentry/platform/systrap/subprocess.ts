@@ -204,15 +204,45 @@ export class Subprocess implements AddressSpace, FDListener {
     this.ops++;
   }
 
+  /** The same for a change of mappings; `a2`, `a3` and `a4` are less than 2^32. */
+  change(nr: number, addr: number, length: number, a2: number, a3: number, a4: number, offset: number): void {
+    if (this.ops >= BATCH_OPS - 16) this.flush();
+    const { area } = this;
+    const w = this.ops * OP_WORDS;
+    // Stores take numbers modulo 2^32.
+    area[w] = nr;
+    area[w + 1] = 0;
+    area[w + 2] = addr;
+    area[w + 3] = addr / 4294967296;
+    area[w + 4] = length;
+    area[w + 5] = length / 4294967296;
+    area[w + 6] = a2;
+    area[w + 7] = 0;
+    area[w + 8] = a3;
+    area[w + 9] = 0;
+    area[w + 10] = a4;
+    area[w + 11] = 0;
+    area[w + 12] = offset;
+    area[w + 13] = offset / 4294967296;
+    area[w + 14] = 0;
+    area[w + 15] = 0;
+    this.ops++;
+  }
+
   /** Carries out what was collected. Throws ENOMEM when the host ran out of mappings or memory. */
   flush(): void {
-    for (const fd of this.evicted) {
-      encodeOp(this.area, this.ops * OP_WORDS, [SYS_close, fd]);
-      this.ops++;
+    if (this.evicted.length > 0) {
+      for (const fd of this.evicted) {
+        encodeOp(this.area, this.ops * OP_WORDS, [SYS_close, fd]);
+        this.ops++;
+      }
+      this.evicted.length = 0;
     }
-    this.evicted.length = 0;
     if (this.ops === 0) return;
-    encodeOp(this.area, this.ops * OP_WORDS, OP_REPORT);
+    // The report; it has no arguments.
+    const end = this.ops * OP_WORDS;
+    this.area[end] = 0xffffffff;
+    this.area[end + 1] = 0xffffffff;
     this.ops = 0;
     const platform = this.platform;
     let r = this.run(COMMAND_BASE);
@@ -236,29 +266,22 @@ export class Subprocess implements AddressSpace, FDListener {
     if (this.dead) return;
     if (this.ops >= BATCH_OPS - 24 || this.evicted.length >= 8) this.flush();
     const fd = this.descriptor(file);
-    this.add([
-      SYS_mmap,
-      addr,
-      length,
-      at,
-      MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (precommit ? MAP_POPULATE : 0),
-      fd,
-      offset,
-    ]);
+    const flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE | (precommit ? MAP_POPULATE : 0);
+    this.change(SYS_mmap, addr, length, at, flags, fd, offset);
     if (this.batching === 0) this.flush();
   }
 
   unmap(addr: number, length: number): void {
     this.checkRange(addr, length);
     if (this.dead) return;
-    this.add([SYS_munmap, addr, length]);
+    this.change(SYS_munmap, addr, length, 0, 0, 0, 0);
     if (this.batching === 0) this.flush();
   }
 
   protect(addr: number, length: number, at: number): void {
     this.checkRange(addr, length);
     if (this.dead) return;
-    this.add([SYS_mprotect, addr, length, at]);
+    this.change(SYS_mprotect, addr, length, at, 0, 0, 0);
     if (this.batching === 0) this.flush();
   }
 

@@ -12,6 +12,8 @@ import type { FileDescription } from "../../vfs/index.ts";
 
 /** 2^64: where unsigned long wraps. */
 const ULONG_SPAN = 2 ** 64;
+/** With which linkers put a library's segments into the room they made for it. */
+const LINKERS_FLAGS = linux.MAP_FIXED | linux.MAP_DENYWRITE;
 /** Pages that mincore answers in one go. */
 const MINCORE_CHUNK = 4096;
 
@@ -119,6 +121,7 @@ export function mmap(t: Task, args: SyscallArguments): number {
     opts.offset = offset;
     // Not the images of libraries: linkers ask for those with a flag that is of no other use, and put other mappings over most of it.
     opts.reading = opts.perms === AccessRead && (flags & (linux.MAP_FIXED | linux.MAP_DENYWRITE)) === 0;
+    opts.library = opts.isPrivate && (prot & linux.PROT_WRITE) !== 0 && (flags & LINKERS_FLAGS) === LINKERS_FLAGS;
     // Some files cannot be mapped at all, which Linux finds out before it looks at this flag.
     if (opts.growsDown) {
       const probe = { ...opts };

@@ -15,6 +15,7 @@ import { releaseNamespaces } from "./task_namespaces.ts";
 import {
   childSignal,
   childSignalOf,
+  dropsSIGCHLD,
   JOBCTL_STOP_PENDING,
   notifyParentOfStop,
   participateGroupStop,
@@ -234,8 +235,9 @@ function notifyParent(tg: ThreadGroup, parent: Task): boolean {
 /** Tells a parent or tracer of the end of a process or thread. */
 function notifyOfExit(t: Task, parent: Task, sig: number, status: number): void {
   const pg = parent.threadGroup;
-  const ignored = sig === linux.SIGCHLD && t.ptrace === null && pg.signalHandlers.get(linux.SIGCHLD).isIgnore();
-  if (!ignored && sig > 0 && sig <= linux.NSIG) {
+  const ignored = sig === linux.SIGCHLD && t.ptrace === null && pg.signalHandlers.isIgnore(linux.SIGCHLD);
+  const dropped = ignored || (sig === linux.SIGCHLD && dropsSIGCHLD(pg));
+  if (!dropped && sig > 0 && sig <= linux.NSIG) {
     const killed = (status & 0x7f) !== 0;
     const code = !killed ? linux.CLD_EXITED : (status & 0x80) !== 0 ? linux.CLD_DUMPED : linux.CLD_KILLED;
     const value = killed ? status & 0x7f : (status >> 8) & 0xff;

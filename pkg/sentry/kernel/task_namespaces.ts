@@ -76,18 +76,24 @@ export function currentNamespaces(t: Task): TaskNamespaces {
   };
 }
 
-function listOf(n: TaskNamespaces): Namespace[] {
-  return [n.mount, n.uts, n.ipc, n.childPID, n.cgroup, n.network];
-}
-
 /** Takes a reference on each. */
 export function incRefs(n: TaskNamespaces): void {
-  for (const ns of listOf(n)) ns.incRef();
+  n.mount.incRef();
+  n.uts.incRef();
+  n.ipc.incRef();
+  n.childPID.incRef();
+  n.cgroup.incRef();
+  n.network.incRef();
 }
 
 /** Gives the references back. */
 export function decRefs(n: TaskNamespaces): void {
-  for (const ns of listOf(n)) ns.decRef();
+  n.mount.decRef();
+  n.uts.decRef();
+  n.ipc.decRef();
+  n.childPID.decRef();
+  n.cgroup.decRef();
+  n.network.decRef();
 }
 
 /** An exiting task leaves its namespaces. */

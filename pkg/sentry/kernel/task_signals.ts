@@ -95,6 +95,11 @@ function isIgnored(t: Task, sig: number, force: boolean): boolean {
   return tg.signalHandlers.ignores(sig);
 }
 
+/** Whether a SIGCHLD to a process would have no effect, so that it need not be made. */
+export function dropsSIGCHLD(tg: ThreadGroup): boolean {
+  return tg.isDead() || tg.exiting || isIgnored(tg.leader, linux.SIGCHLD, false);
+}
+
 /** Queues a signal, within the receiver's RLIMIT_SIGPENDING. */
 function enqueue(pending: PendingSignals, t: Task, info: SignalInfo, timer: SignalTimer | null): number {
   const sig = info.signo;

@@ -6,21 +6,23 @@ import type { Task } from "../../kernel/task.ts";
 /** sysinfo(2). */
 export function sysinfo(t: Task, args: SyscallArguments): number {
   const k = t.kernel;
-  const buf = new Uint8Array(linux.SIZEOF_SYSINFO);
-  const v = new DataView(buf.buffer);
-  const put = (off: number, value: number): void => {
-    v.setUint32(off, value >>> 0, true);
-    v.setUint32(off + 4, Math.floor(value / 4294967296), true);
-  };
+  const w = k.scratchWords;
+  w.fill(0, 0, linux.SIZEOF_SYSINFO / 4);
   const total = k.totalMemory;
-  put(linux.SI_UPTIME, Math.ceil(k.timekeeper.now(CLOCK_BOOTTIME) / 1e9));
-  k.loadAverage.read().forEach((load, i) => {
-    put(linux.SI_LOADS + 8 * i, Math.round(load * 2 ** linux.SI_LOAD_SHIFT));
-  });
-  put(linux.SI_TOTALRAM, total);
-  put(linux.SI_FREERAM, Math.max(total - k.memoryFile.usedBytes, 0));
-  v.setUint16(linux.SI_PROCS, Math.min(k.tasks.liveCount(), 65535), true);
-  v.setUint32(linux.SI_MEM_UNIT, 1, true);
-  t.copyOut(args.u64(0), buf);
+  put(w, linux.SI_UPTIME, Math.ceil(k.timekeeper.now(CLOCK_BOOTTIME) / 1e9));
+  const loads = k.loadAverage.read();
+  for (let i = 0; i < 3; i++) put(w, linux.SI_LOADS + 8 * i, Math.round((loads[i] ?? 0) * 2 ** linux.SI_LOAD_SHIFT));
+  put(w, linux.SI_TOTALRAM, total);
+  put(w, linux.SI_FREERAM, Math.max(total - k.memoryFile.usedBytes, 0));
+  // 16 bits.
+  w[linux.SI_PROCS / 4] = Math.min(k.tasks.liveCount(), 65535);
+  w[linux.SI_MEM_UNIT / 4] = 1;
+  t.copyOut(args.u64(0), k.scratch, 0, linux.SIZEOF_SYSINFO);
   return 0;
+}
+
+/** Stores 64 bits at an offset in bytes. */
+function put(w: Uint32Array, offset: number, value: number): void {
+  w[offset / 4] = value;
+  w[offset / 4 + 1] = Math.floor(value / 4294967296);
 }

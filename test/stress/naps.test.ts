@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runsc } from "../security/processes.ts";
 
-/** A second or two; a tenth of them is enough to find a sleep that is overlooked. */
-const ROUNDS = "4000";
+/** Some seconds'. A sleep that is overlooked is found by most runs of a third of them. */
+const ROUNDS = "12000";
 
 const work = mkdtempSync(join(tmpdir(), "runsc-naps-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));

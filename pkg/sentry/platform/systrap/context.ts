@@ -300,9 +300,9 @@ export class SystrapContext implements Context {
   /** From running to stopped. */
   stop(): void {
     const { platform } = this.subprocess;
-    if (this.state === RUNNING) platform.running--;
+    if (this.state === RUNNING) platform.runsNoMore(this);
     this.state = STOPPED;
-    platform.placement.stops(this);
+    platform.placement.stopped(this);
     // Whatever it was told, it stands.
     if (this.interruptedAt !== 0) platform.reportCame(this);
   }
@@ -684,8 +684,7 @@ export class SystrapContext implements Context {
         this.park();
         break;
       case RUNNING:
-        this.subprocess.platform.running--;
-        this.subprocess.platform.placement.leave(this);
+        this.subprocess.platform.runsNoMore(this);
         this.state = PARKING;
         this.signalHost();
         break;
@@ -712,8 +711,7 @@ export class SystrapContext implements Context {
   /** The host thread is gone. */
   died(): void {
     if (this.interruptedAt !== 0) this.subprocess.platform.reportCame(this);
-    if (this.state === RUNNING) this.subprocess.platform.running--;
-    this.subprocess.platform.placement.leave(this);
+    if (this.state === RUNNING) this.subprocess.platform.runsNoMore(this);
     this.subprocess.platform.placement.forget(this);
     const told = this.state === RUNNING || this.state === STOPPED;
     this.state = DEAD;

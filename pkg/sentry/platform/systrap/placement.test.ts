@@ -31,7 +31,8 @@ const thread = (): Thread & SystrapContext => new Thread() as unknown as Thread 
 /** A thread makes calls that are answered at once. */
 function calls(t: SystrapContext, n: number): void {
   for (let i = 0; i < n; i++) {
-    placement.stops(t);
+    placement.leave(t);
+    placement.stopped(t);
     placement.runs(t);
   }
 }
@@ -46,9 +47,11 @@ test("threads that wait for each other go on where the sentry is", () => {
     here = i & 1;
     // One wakes the other and waits itself.
     placement.runs(b);
-    placement.stops(a);
+    placement.leave(a);
+    placement.stopped(a);
     placement.runs(a);
-    placement.stops(b);
+    placement.leave(b);
+    placement.stopped(b);
     expect([a.home, b.home, a.cpu, b.cpu]).toEqual([-1, -1, here, -1]);
   }
   expect(placement.moves).toBe(0);
@@ -68,7 +71,8 @@ test("a thread that computes keeps its CPU, the next one gets another", () => {
   // It stays there, whoever the sentry served before.
   calls(b, 3);
   expect([b.home, b.cpu]).toEqual([1, 1]);
-  placement.stops(a);
+  placement.leave(a);
+  placement.stopped(a);
   placement.runs(a);
   expect([a.home, a.cpu, placement.running[0], placement.running[1]]).toEqual([0, 0, [a], [b]]);
 });
@@ -80,11 +84,13 @@ test("one that was woken by others goes on beside them, unless one of them compu
   placement.runs(b);
   calls(b, 6);
   expect(b.home).toBe(1);
-  placement.stops(b);
+  placement.leave(b);
+  placement.stopped(b);
   calls(a, 1);
   placement.runs(b);
   expect([b.home, b.cpu]).toEqual([-1, 0]);
-  placement.stops(b);
+  placement.leave(b);
+  placement.stopped(b);
   calls(thread(), 6);
   placement.runs(b);
   expect([b.home, b.cpu]).toEqual([-1, 0]);

@@ -40,11 +40,10 @@ export class Placement {
     for (const cpu of this.cpus) this.running[cpu] = [];
   }
 
-  /** A thread stopped. */
-  stops(ctx: SystrapContext): void {
+  /** A thread that ran has an event. */
+  stopped(ctx: SystrapContext): void {
     this.events++;
     ctx.stoppedAt = this.events;
-    this.leave(ctx);
   }
 
   /** A thread is no longer among those that run. */

@@ -266,6 +266,12 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     poller.called(ctx);
   }
 
+  /** A thread that ran runs no more. */
+  runsNoMore(ctx: SystrapContext): void {
+    this.running--;
+    this.placement.leave(ctx);
+  }
+
   /** Tells the owner of a context about its event at the next poll. */
   defer(ctx: SystrapContext): void {
     this.deferred.push(ctx);

@@ -14,6 +14,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { availableParallelism, cpus, loadavg, release, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { copyDebianSource } from "./debian_source.ts";
 import { allLines, grownLines, type Line, type Workplace } from "./lines.ts";
 import { incrementalPSS } from "./memory.ts";
 import { writeLargeFile, writeProject } from "./project.ts";
@@ -59,10 +60,30 @@ function prepare(dir: string): Workplace {
   const bench = join(dir, "bench");
   const cc = spawnSync("cc", ["-O2", "-pthread", "-o", bench, join(import.meta.dir, "bench.c")], { encoding: "utf8" });
   if (cc.status !== 0) fail(`compiling bench.c: ${cc.error?.message ?? cc.stderr}`);
-  const w = { bench, large: join(dir, "large"), project: join(dir, "project"), tree: "/usr", python: pythonPath() };
+  const w = {
+    bench,
+    large: join(dir, "large"),
+    lua: fetchLua(join(dir, "lua")),
+    project: join(dir, "project"),
+    tree: "/usr",
+    python: pythonPath(),
+  };
   writeLargeFile(w.large, LARGE_SIZE);
   writeProject(w.project);
   return w;
+}
+
+/** Puts Lua's source into a directory: its path, or "" when it cannot be had. */
+function fetchLua(dir: string): string {
+  try {
+    copyDebianSource("lua5.4", join(root, "build/bench"), dir);
+    return dir;
+  } catch (e) {
+    console.log(
+      `without the build of Lua: fetching the source of Debian's lua5.4: ${e instanceof Error ? e.message : e}`,
+    );
+    return "";
+  }
 }
 
 /** The figures that bench.c printed. */

@@ -1,5 +1,7 @@
 /** The lines of the benchmark: what each measures, how, and what is asked of it. */
 
+import { join } from "node:path";
+
 /** How the figure of a line follows from its runs. */
 export type Statistic = "min" | "median";
 
@@ -37,7 +39,9 @@ export interface Workplace {
   readonly bench: string;
   /** A file of 1 GiB. */
   readonly large: string;
-  /** The C project. */
+  /** A real C project: Lua's source; "" when it could not be had. */
+  readonly lua: string;
+  /** A made-up one of many small files. */
   readonly project: string;
   /** The tree to walk. */
   readonly tree: string;
@@ -88,11 +92,19 @@ function work(
 
 /** All lines, in the table's order. */
 export function allLines(w: Workplace): Line[] {
-  const make = (jobs: number): Method => ({
+  const make = (jobs: number, dir: string, ...targets: readonly string[]): Method => ({
     kind: "program",
     // In a sandbox the results stay in it; on the host they go away with the directory.
-    args: ["time", "1", "make", "-s", "-B", "-C", w.project, `-j${jobs}`],
+    args: ["time", "1", "make", "-s", "-B", "-C", dir, `-j${jobs}`, ...targets],
   });
+  const lua = (jobs: number): Method => make(jobs, join(w.lua, "src"), "linux-noreadline");
+  const builds =
+    w.lua === ""
+      ? []
+      : [
+          work("build of Lua, make -j1", lua(1), { limit: 60 }),
+          work("build of Lua, make -j2", lua(2), { must: "1.5x", aim: "1.15x", limit: 60 }),
+        ];
   const walk = ["walk", w.tree, "4"];
   return [
     micro("getpid", "getpid", w),
@@ -129,8 +141,9 @@ export function allLines(w: Workplace): Line[] {
         shares: "walk",
       },
     ),
-    work("build of a C project, make -j1", make(1), { limit: 60 }),
-    work("build of a C project, make -j2", make(2), { must: "1.5x", aim: "1.15x", limit: 60 }),
+    ...builds,
+    work("build of small C files, make -j1", make(1, w.project), { limit: 60 }),
+    work("build of small C files, make -j2", make(2, w.project), { must: "1.5x", aim: "1.15x", limit: 60 }),
     work("python3 -c pass", { kind: "program", args: ["time", "5", w.python, "-c", "pass"] }),
     work("start of `do /bin/true`", { kind: "start", argv: ["/bin/true"], runs: 11 }, { must: "45 ms", aim: "20 ms" }),
     work(

@@ -1,4 +1,4 @@
-/** Writes what the larger lines work on: a C project of moderate size, and a large file. */
+/** Writes what the larger lines work on: a C project of many small files, and a large file. */
 import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -342,7 +342,7 @@ export class SystrapContext implements Context {
       this.finishing = true;
       this.pendingReturn = ret;
     } else {
-      if (platform.native.systrap_answer(this.lineAddress(), ret) === 1) platform.poller?.wokeOther();
+      if (platform.native.systrap_answer(this.lineAddress(), ret) === 1) platform.poller?.wokeSleeper();
     }
   }
 

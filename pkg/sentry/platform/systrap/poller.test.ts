@@ -251,6 +251,33 @@ describe("without a core to spare", () => {
   });
 });
 
+describe("an answer to a thread that slept", () => {
+  /** Serves twenty calls, each of which wakes a sleeper with so many threads running; whether lines are still polled. */
+  const outlasts = (running: number, waiting: boolean): boolean => {
+    const t = thread(0);
+    const u = thread(1);
+    begin(t);
+    poller.runs(u);
+    for (let i = 0; i < 20; i++) {
+      world.coming.push(0);
+      poller.poll(true);
+      world.running = 0;
+      if (waiting) poller.waits(u);
+      world.running = running;
+      poller.wokeSleeper();
+    }
+    return poller.poll(true) >= 0 && !poller.tired;
+  };
+  test("is a core to wake up when no other thread is awake", () => {
+    expect(outlasts(1, false)).toBe(false);
+  });
+  test("is none beside one that runs or waits", () => {
+    expect(outlasts(2, false)).toBe(true);
+    make(2);
+    expect(outlasts(1, true)).toBe(true);
+  });
+});
+
 describe("hot threads", () => {
   test("are sixteen at most; the oldest goes", () => {
     const all = Array.from({ length: 18 }, (_, i) => thread(i));

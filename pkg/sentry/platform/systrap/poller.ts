@@ -224,6 +224,11 @@ export class LinePoller {
     this.others++;
   }
 
+  /** A thread that slept on its line was answered. Where others are awake it is not a core that had to wake up: it goes on behind them. */
+  wokeSleeper(): void {
+    if (this.waiting.length === 0 && this.platform.running <= 1) this.wokeOther();
+  }
+
   /**
    * Puts a thread that is about to run among those whose lines are polled. Such threads share the cores that are not ours and do not preempt each other: one that
    * is woken goes on when the one before it waits.

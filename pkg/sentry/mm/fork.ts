@@ -14,7 +14,7 @@ import { insertVMA } from "./vma_ops.ts";
 const MAX_PREMAP = 144;
 /** A new program gets its own copy of a data segment, and memory for zeros behind it, at once up to these sizes. */
 const MAX_DATA = 320 * 1024;
-const MAX_ZEROS = 2 * 1024 * 1024;
+const MAX_ZEROS = 64 * 1024;
 
 /** Fills a new, empty child with copies of what mm has; private memory becomes shared copy-on-write, but for what both will store to. */
 export function forkInto(mm: MemoryManager, child: MemoryManager): void {

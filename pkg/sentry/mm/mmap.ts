@@ -25,7 +25,7 @@ import {
 /** The most memory that populating commits in the host at once; the rest is committed as it is touched. */
 const MAX_PRECOMMIT = 16 * 1024 * 1024;
 /** New anonymous mappings, files to be read and heaps up to these sizes are mapped before they are touched. */
-const MAX_MAP_NEW = 2 * 1024 * 1024;
+const MAX_MAP_NEW = 64 * 1024;
 const MAX_MAP_FILE = 512 * 1024;
 const MAX_BRK_NEW = 256 * 1024;
 

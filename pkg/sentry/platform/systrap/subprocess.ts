@@ -231,18 +231,13 @@ export class Subprocess implements AddressSpace, FDListener {
 
   /** Carries out what was collected. Throws ENOMEM when the host ran out of mappings or memory. */
   flush(): void {
-    if (this.evicted.length > 0) {
-      for (const fd of this.evicted) {
-        encodeOp(this.area, this.ops * OP_WORDS, [SYS_close, fd]);
-        this.ops++;
-      }
-      this.evicted.length = 0;
+    for (const fd of this.evicted) {
+      encodeOp(this.area, this.ops * OP_WORDS, [SYS_close, fd]);
+      this.ops++;
     }
+    this.evicted.length = 0;
     if (this.ops === 0) return;
-    // The report; it has no arguments.
-    const end = this.ops * OP_WORDS;
-    this.area[end] = 0xffffffff;
-    this.area[end + 1] = 0xffffffff;
+    encodeOp(this.area, this.ops * OP_WORDS, OP_REPORT);
     this.ops = 0;
     const platform = this.platform;
     let r = this.run(COMMAND_BASE);

@@ -1,4 +1,5 @@
 import { ptr, toArrayBuffer } from "bun:ffi";
+import { CLOCK_THREAD_CPUTIME_ID } from "../../../abi/linux/time.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
@@ -593,7 +594,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   /** What an engineer wants to know of a sandbox's calls, for the log. */
   statistics(): string {
     const p = this.poller;
-    const notified = `${this.notifiedCalls} calls notified`;
+    const cpu = Math.round(host.clockGettime(CLOCK_THREAD_CPUTIME_ID) / 1e6);
+    const notified = `${cpu} ms of CPU, ${this.notifiedCalls} calls notified`;
     if (p === null) return notified;
     return `${notified}, ${p.lineCalls} by line in ${p.spells} spells (${p.silent} ended in silence, ${p.crowded} crowded, ${p.preempted} preempted, ${p.mixed} mixed)`;
   }

@@ -1,19 +1,30 @@
 /*
- * Strings that guests give again and again, paths above all: a table with one place per hash value, where a string that was there before is
- * found without one of JavaScript being made or looked at.
+ * Strings that guests give again and again, paths above all: a table with two places per hash value, where a string that was there before
+ * is found without one of JavaScript being made or looked at.
  */
-#define STRING_SLOTS 1024
+#define STRING_SLOTS 4096
 /* What fits, without the NUL: whole words, the last one filled up with zeros. */
 #define STRING_MAX 120
 /* Bytes read at a time. */
 #define STRING_STEP 64
-#define STRING_TOO_LONG -2000
-#define STRING_FAULT -2001
+#define STRING_TOO_LONG -20000
+#define STRING_FAULT -20001
 
 struct string_place {
   i64 length;
   u64 words[STRING_MAX / 8];
 };
+
+/* Whether the string is at that place. A place where none was put holds the empty one. */
+static int string_is_at(struct string_place *place, i64 length, u64 *words, i64 count) {
+  i64 i;
+  if (place->length != length) {
+    return 0;
+  }
+  for (i = 0; i < count && place->words[i] == words[i]; i++) {
+  }
+  return i == count;
+}
 
 /*
  * The string at p, of which `room` bytes may be read. Returns the number of its place where it was there before; -1 minus the number when it has been
@@ -65,14 +76,16 @@ i64 string_find(struct string_place *table, u8 *p, i64 room) {
     hash ^= hash >> 32;
   }
   n = hash & (STRING_SLOTS - 1);
-  place = table + n;
-  if (place->length == length) {
-    for (i = 0; i < count && place->words[i] == words[i]; i++) {
-    }
-    if (i == count) {
-      return n;
-    }
+  if (string_is_at(table + n, length, words, count)) {
+    return n;
   }
+  if (string_is_at(table + (n ^ 1), length, words, count)) {
+    return n ^ 1;
+  }
+  if (table[n].length != 0 && table[n ^ 1].length == 0) {
+    n ^= 1;
+  }
+  place = table + n;
   place->length = length;
   for (i = 0; i < count; i++) {
     place->words[i] = words[i];

@@ -5,11 +5,11 @@ import { pinnedBytes } from "../../native/index.ts";
 import { stateType } from "../state/index.ts";
 
 /** Places of a HostStrings. */
-export const STRING_PLACES = 1024;
+export const STRING_PLACES = 4096;
 /** Bytes of a place: a length of 64 bits and the string. */
 const PLACE_SIZE = 128;
 
-/** Byte strings that were read lately, each at a place that its hash gives. */
+/** Byte strings that were read lately, each at one of two places that its hash gives. */
 export class HostStrings {
   static readonly stateType = stateType("hostsyscall.HostStrings", [], ["bytes", "buffer", "address"]);
   readonly bytes: Uint8Array<ArrayBuffer> = pinnedBytes(STRING_PLACES * PLACE_SIZE);

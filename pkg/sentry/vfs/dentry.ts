@@ -1,4 +1,4 @@
-import { S_IFMT, S_IFREG } from "../../abi/linux/stat.ts";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "../../abi/linux/stat.ts";
 import { stateType } from "../../state/index.ts";
 import type { Filesystem } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
@@ -122,8 +122,9 @@ export class Dentry {
   unhash(): void {
     if (!this.hashed) return;
     this.hashed = false;
-    // Others may lead on.
-    if ((this.inode.mode() & S_IFMT) !== S_IFREG) this.fs.vfs.changes++;
+    // Nothing else leads on.
+    const type = this.inode.mode() & S_IFMT;
+    if (type === S_IFDIR || type === S_IFLNK) this.fs.vfs.changes++;
     this.unlinkFromParent();
     this.fs.vfs.dentryCache.remove(this);
     if (this.refs === 0) this.destroy();

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import * as O from "../../abi/linux/file.ts";
 import { MNT_DETACH, MS_NOSYMFOLLOW } from "../../abi/linux/fs.ts";
+import { makeDeviceID, S_IFCHR, S_IFIFO } from "../../abi/linux/stat.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
 import * as host from "../../hostsyscall/index.ts";
 import { GoferFilesystem, GoferOptions } from "../fsimpl/gofer/index.ts";
@@ -160,6 +161,7 @@ for (const kind of ["tmpfs", "gofer", "overlay"] as const) {
       () => w.make(path()),
       () => w.make(path()),
       () => vfs.symlinkAt(root, w.pop(path()), path()),
+      () => vfs.mknodAt(root, w.pop(path()), S_IFIFO | 0o644, 0),
       () => vfs.linkAt(root, w.pop(path(), false), w.pop(path())),
       () => vfs.unlinkAt(root, w.pop(path())),
       () => vfs.rmdirAt(root, w.pop(path())),
@@ -330,6 +332,29 @@ test("the right to search is asked for again by others, and when it changes", ()
     expect(w.where(w.again("/d/f"))).toBe(f);
     w.setStat("/d", ATTR_UID, { uid: 0 });
     expect(w.where(w.again("/d/f"))).toBe("EACCES");
+  }
+});
+
+test("modes of files, and names of what leads nowhere, change nothing for other paths", () => {
+  for (const kind of ["tmpfs", "overlay"] as const) {
+    const w = new World(kind, Number.POSITIVE_INFINITY);
+    const { vfs, creds } = w.t;
+    vfs.mkdirAt(creds, w.pop("/d"), 0o755);
+    for (const name of ["/d/f", "/d/g"]) w.make(name);
+    vfs.mknodAt(creds, w.pop("/d/fifo"), S_IFIFO | 0o644, 0);
+    vfs.mknodAt(creds, w.pop("/d/null"), S_IFCHR | 0o644, makeDeviceID(1, 3));
+    const holds = (path: string): boolean => w.again(path).known?.holds(vfs, creds, w.root, null, true) === true;
+    for (const path of ["/d/f", "/d/null"]) w.where(w.again(path));
+    w.setStat("/d/f", ATTR_MODE | ATTR_UID, { mode: 0o600, uid: 7 });
+    vfs.unlinkAt(creds, w.pop("/d/fifo"));
+    vfs.unlinkAt(creds, w.pop("/d/g"));
+    expect(holds("/d/f")).toBe(true);
+    expect(w.where(w.again("/d/f"))).toBe(w.where(w.pop("/d/f")));
+    expect(holds("/d/null")).toBe(true);
+    vfs.unlinkAt(creds, w.pop("/d/null"));
+    expect(holds("/d/null")).toBe(false);
+    w.setStat("/d", ATTR_MODE, { mode: 0o700 });
+    expect(holds("/d/f")).toBe(false);
   }
 });
 

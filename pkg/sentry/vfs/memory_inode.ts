@@ -1,4 +1,4 @@
-import { makeDeviceID, S_IALLUGO, S_IFMT } from "../../abi/linux/stat.ts";
+import { makeDeviceID, S_IALLUGO, S_IFMT, S_IFREG } from "../../abi/linux/stat.ts";
 import type { StateType } from "../../state/index.ts";
 import { stateType } from "../../state/index.ts";
 import type { Credentials } from "../kernel/auth/index.ts";
@@ -84,7 +84,9 @@ export abstract class MemoryInode extends Inode {
   }
 
   override setStat(opts: SetStatOptions, _creds: Credentials): void {
-    if ((opts.mask & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0) this.fs.vfs.changes++;
+    if ((opts.mask & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0 && (this.fileMode & S_IFMT) !== S_IFREG) {
+      this.fs.vfs.changes++;
+    }
     if ((opts.mask & ATTR_MODE) !== 0) this.fileMode = (this.fileMode & S_IFMT) | (opts.mode & S_IALLUGO);
     if ((opts.mask & ATTR_UID) !== 0) this.kuid = opts.uid;
     if ((opts.mask & ATTR_GID) !== 0) this.kgid = opts.gid;

@@ -128,7 +128,7 @@ export class VirtualFilesystem {
   readonly walkers: Walker[] = [];
   walkersInUse = 0;
   /**
-   * Counts changes that can lead paths elsewhere, or be in their way: of mounts, of directories and links that lose their names, of modes and owners. Where
+   * Counts changes that can lead paths elsewhere, or be in their way: of mounts, of directories and links that lose their names, of modes and owners of all but regular files. Where
    * the name at the end leads is its dentry's to tell. See KnownPath.
    */
   changes = 0;

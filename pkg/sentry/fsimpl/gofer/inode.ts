@@ -1,6 +1,6 @@
 import * as errno from "../../../abi/linux/errno.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_NOFOLLOW, O_PATH } from "../../../abi/linux/file.ts";
-import { S_IFLNK, S_IFMT, STATX_BASIC_STATS, STATX_BTIME, UTIME_OMIT } from "../../../abi/linux/stat.ts";
+import { S_IFLNK, S_IFMT, S_IFREG, STATX_BASIC_STATS, STATX_BTIME, UTIME_OMIT } from "../../../abi/linux/stat.ts";
 import {
   XATTR_SECURITY_CAPABILITY,
   XATTR_SIZE_MAX,
@@ -163,7 +163,9 @@ export abstract class GoferInode extends Inode {
   seen(st: host.HostStat): void {
     const fs = this.gofer;
     const mode = st.mode;
-    if (this.fileMode !== mode || this.kuid !== st.uid || this.kgid !== st.gid) fs.vfs.changes++;
+    if ((mode & S_IFMT) !== S_IFREG && (this.fileMode !== mode || this.kuid !== st.uid || this.kgid !== st.gid)) {
+      fs.vfs.changes++;
+    }
     this.fileMode = mode;
     this.kuid = st.uid;
     this.kgid = st.gid;
@@ -382,7 +384,7 @@ export abstract class GoferInode extends Inode {
 
   override setStat(opts: SetStatOptions, _creds: Credentials): void {
     this.changed();
-    this.gofer.vfs.changes++;
+    if ((this.fileMode & S_IFMT) !== S_IFREG) this.gofer.vfs.changes++;
     if ((opts.mask & ATTR_SIZE) !== 0) this.truncate(opts.size);
     if ((opts.mask & (ATTR_UID | ATTR_GID)) !== 0) {
       const uid = (opts.mask & ATTR_UID) !== 0 ? opts.uid : -1;

@@ -14,6 +14,23 @@ import stringsSource from "./strings.c" with { type: "text" };
 import threadSource from "./thread.c" with { type: "text" };
 import watchdogSource from "./watchdog.c" with { type: "text" };
 
+const numbers13 = [
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+  "i64_fast",
+] as const;
+const numbers16 = [...numbers13, "i64_fast", "i64_fast", "i64_fast"] as const;
+
 /** What the module is made of. */
 export const hostModule = {
   source: [
@@ -37,6 +54,8 @@ export const hostModule = {
     host_sys3: { args: ["i32", "ptr", "ptr", "ptr"], returns: "i64_fast" },
     host_sys6: { args: ["i32", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i64_fast" },
     host_fstat: { args: ["i32", "ptr"], returns: "i64_fast" },
+    stat_is: { args: ["ptr", ...numbers13], returns: "i64_fast" },
+    stat_store: { args: ["ptr", ...numbers16], returns: "i64_fast" },
     safe_install: { args: [], returns: "i64_fast" },
     safe_copy: { args: ["ptr", "ptr", "i64_fast"], returns: "i64_fast" },
     safe_zero: { args: ["ptr", "i64_fast"], returns: "i64_fast" },

@@ -39,3 +39,38 @@ i64 host_fstat(i32 fd, u32 *out) {
   host_device(out + 34, st[0]);
   return 0;
 }
+
+/*
+ * Whether a struct statx says the same as these values: all that is kept of it but numbers, which stay, and the time of birth, which does, too.
+ */
+i64 stat_is(u32 *st, i64 blksize, i64 nlink, i64 uid, i64 gid, i64 mode, i64 size, i64 blocks, i64 asec, i64 ansec, i64 csec, i64 cnsec, i64 msec,
+            i64 mnsec) {
+  i64 *words = (i64 *)st;
+  return st[1] == blksize && st[4] == nlink && st[5] == uid && st[6] == gid && (st[7] & 0xffff) == mode && words[5] == size && words[6] == blocks &&
+         words[8] == asec && st[18] == ansec && words[12] == csec && st[26] == cnsec && words[14] == msec && st[30] == mnsec;
+}
+
+/* Puts a struct stat at an address that may fault. Returns the number of bytes not stored. */
+i64 stat_store(u8 *to, i64 dev, i64 ino, i64 nlink, i64 mode, i64 uid, i64 gid, i64 rdev, i64 size, i64 blksize, i64 blocks, i64 asec, i64 ansec,
+               i64 msec, i64 mnsec, i64 csec, i64 cnsec) {
+  u64 st[STAT_WORDS];
+  st[0] = dev;
+  st[1] = ino;
+  st[2] = nlink;
+  st[3] = mode | uid << 32;
+  st[4] = gid;
+  st[5] = rdev;
+  st[6] = size;
+  st[7] = blksize;
+  st[8] = blocks;
+  st[9] = asec;
+  st[10] = ansec;
+  st[11] = msec;
+  st[12] = mnsec;
+  st[13] = csec;
+  st[14] = cnsec;
+  st[15] = 0;
+  st[16] = 0;
+  st[17] = 0;
+  return safe_copy(to, (u8 *)st, sizeof(st));
+}

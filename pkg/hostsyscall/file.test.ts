@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as errno from "../abi/linux/errno.ts";
 import { AT_FDCWD } from "../abi/linux/file.ts";
-import { STATX_BASIC_STATS } from "../abi/linux/stat.ts";
+import * as abi from "../abi/linux/stat.ts";
 import * as host from "./index.ts";
+
+host.safeInstall();
 
 const dir = mkdtempSync(join(tmpdir(), "hostsyscall-"));
 let at = -1;
@@ -39,7 +41,7 @@ test("files, links and attributes", () => {
   const basic = new host.HostStat();
   for (const target of [fd, at]) {
     expect([host.fstat(target, stat), host.fstatBasic(target, basic)]).toEqual([0, 0]);
-    expect(basic.mask).toBe(STATX_BASIC_STATS);
+    expect(basic.mask).toBe(abi.STATX_BASIC_STATS);
     const fields = ["nlink", "uid", "gid", "mode", "ino", "size", "blocks", "blksize", "rdev", "dev"] as const;
     const times = ["atimeSec", "atimeNsec", "mtimeSec", "mtimeNsec", "ctimeSec", "ctimeNsec"] as const;
     for (const f of [...fields, ...times]) expect([f, basic[f]]).toEqual([f, stat[f]]);
@@ -70,6 +72,78 @@ test("files, links and attributes", () => {
     expect(host.unlinkat(at, n, f)).toBe(0);
   }
   expect(host.fstatat(at, "f", stat, 0)).toBe(-errno.ENOENT);
+});
+
+test("what is kept of attributes, and what is stored of them", () => {
+  const kept: host.KeptStat = {
+    fileMode: 0,
+    kuid: 0,
+    kgid: 0,
+    blockSize: 0,
+    links: 0,
+    bytes: 0,
+    blocks: 0,
+    atimeSec: 0,
+    atimeNsec: 0,
+    ctimeSec: 0,
+    ctimeNsec: 0,
+    mtimeSec: 0,
+    mtimeNsec: 0,
+  };
+  const fd = host.openat(at, "kept", 0o102, 0o640);
+  expect(host.write(fd, Buffer.from("hello"), 0, 5)).toBe(5);
+  expect(host.utimensat(at, "kept", -5, 7, 2 ** 33, 999999999, 0)).toBe(0);
+  expect(host.fstat(fd, stat)).toBe(0);
+  expect(host.isStat(stat, kept)).toBe(false);
+  host.keepStat(stat, kept);
+  expect(host.isStat(stat, kept)).toBe(true);
+  expect([kept.fileMode, kept.kuid, kept.kgid, kept.links]).toEqual([stat.mode, stat.uid, stat.gid, stat.nlink]);
+  expect([kept.bytes, kept.blocks, kept.blockSize]).toEqual([stat.size, stat.blocks, stat.blksize]);
+  expect([kept.atimeSec, kept.atimeNsec, kept.mtimeSec, kept.mtimeNsec]).toEqual([-5, 7, 2 ** 33, 999999999]);
+  expect([kept.ctimeSec, kept.ctimeNsec]).toEqual([stat.ctimeSec, stat.ctimeNsec]);
+  for (const field of Object.keys(kept) as (keyof host.KeptStat)[]) {
+    kept[field]++;
+    expect([field, host.isStat(stat, kept)]).toEqual([field, false]);
+    kept[field]--;
+  }
+  expect(host.isStat(stat, kept)).toBe(true);
+  expect(host.fchmod(fd, 0o600)).toBe(0);
+  expect(host.fstatBasic(fd, stat)).toBe(0);
+  expect(host.isStat(stat, kept)).toBe(false);
+  expect(host.close(fd)).toBe(0);
+
+  const fields = {
+    dev: 0xfedcba98,
+    ino: 2 ** 53 - 1,
+    nlink: 3,
+    mode: 0o104755,
+    rdev: 0x87654321,
+    size: 2 ** 40 + 1,
+    blksize: 4096,
+    blocks: 2 ** 33,
+    atimeSec: -1,
+    atimeNsec: 1,
+    mtimeSec: 2 ** 34,
+    mtimeNsec: 2,
+    ctimeSec: 5,
+    ctimeNsec: 999999999,
+  };
+  host.storedStat.fill(0xff);
+  expect(host.storeStat(0, fields, 2 ** 32 - 2, 2 ** 32 - 3)).toBe(0);
+  expect(host.storedStat.length).toBe(abi.SIZEOF_STAT);
+  const v = new DataView(host.storedStat.buffer);
+  const u64 = (o: number): number => Number(v.getBigInt64(o, true));
+  const u32 = (o: number): number => v.getUint32(o, true);
+  expect([u64(abi.STAT_DEV), u64(abi.STAT_INO), u64(abi.STAT_NLINK)]).toEqual([fields.dev, fields.ino, 3]);
+  expect([u32(abi.STAT_MODE), u32(abi.STAT_UID), u64(abi.STAT_GID)]).toEqual([0o104755, 2 ** 32 - 2, 2 ** 32 - 3]);
+  expect([u64(abi.STAT_RDEV), u64(abi.STAT_SIZE)]).toEqual([fields.rdev, fields.size]);
+  expect([u64(abi.STAT_BLKSIZE), u64(abi.STAT_BLOCKS)]).toEqual([4096, 2 ** 33]);
+  expect([u64(abi.STAT_ATIME), u64(abi.STAT_ATIME_NSEC)]).toEqual([-1, 1]);
+  expect([u64(abi.STAT_MTIME), u64(abi.STAT_MTIME_NSEC)]).toEqual([2 ** 34, 2]);
+  expect([u64(abi.STAT_CTIME), u64(abi.STAT_CTIME_NSEC)]).toEqual([5, 999999999]);
+  expect([u64(120), u64(128), u64(136)]).toEqual([0, 0, 0]);
+  // Nothing may be stored there.
+  expect(host.storeStat(4096, fields, 0, 0)).toBeGreaterThan(0);
 });
 
 test("paths are byte strings of at most 4095 bytes without NUL", () => {

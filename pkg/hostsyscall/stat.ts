@@ -5,7 +5,7 @@ import { AT_EMPTY_PATH } from "../abi/linux/file.ts";
 import { STATX_BASIC_STATS, STATX_BTIME } from "../abi/linux/stat.ts";
 import * as nr from "../abi/linux/syscalls.ts";
 import { stateType } from "../state/index.ts";
-import { getI64, getU64, type PathArg, path1, sys6 } from "./raw.ts";
+import { getI64, getU64, type PathArg, path1, scratch, scratchAddress, sys6 } from "./raw.ts";
 
 /** A struct statx of the host, filled by fstat, fstatat and statx. Reuse it: nothing is allocated per call. */
 export class HostStat {
@@ -131,4 +131,106 @@ export function fstatBasic(fd: number, out: HostStat): number {
 /** Stat of a path; flags are AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */
 export function fstatat(dirfd: number, path: PathArg, out: HostStat, flags: number): number {
   return statx(dirfd, path, flags, STATX_BASIC_STATS | STATX_BTIME, out);
+}
+
+/** What is kept of a struct statx, but numbers of files and devices and the time of birth. */
+export interface KeptStat {
+  fileMode: number;
+  kuid: number;
+  kgid: number;
+  blockSize: number;
+  links: number;
+  bytes: number;
+  blocks: number;
+  atimeSec: number;
+  atimeNsec: number;
+  ctimeSec: number;
+  ctimeNsec: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+}
+
+/** Whether an answer of the host says what is kept already. */
+export function isStat(st: HostStat, k: KeptStat): boolean {
+  const { address } = st;
+  return (
+    native.stat_is(
+      address,
+      k.blockSize,
+      k.links,
+      k.kuid,
+      k.kgid,
+      k.fileMode,
+      k.bytes,
+      k.blocks,
+      k.atimeSec,
+      k.atimeNsec,
+      k.ctimeSec,
+      k.ctimeNsec,
+      k.mtimeSec,
+      k.mtimeNsec,
+    ) !== 0
+  );
+}
+
+/** Keeps an answer of the host. Without the getters, of which each costs more than all the rest of a line while code is young. */
+export function keepStat(st: HostStat, k: KeptStat): void {
+  const w = st.words;
+  k.fileMode = (w[7] ?? 0) & 0xffff;
+  k.kuid = w[5] ?? 0;
+  k.kgid = w[6] ?? 0;
+  k.blockSize = w[1] ?? 0;
+  k.links = w[4] ?? 0;
+  k.bytes = ((w[11] ?? 0) | 0) * 4294967296 + (w[10] ?? 0);
+  k.blocks = (w[13] ?? 0) * 4294967296 + (w[12] ?? 0);
+  k.atimeSec = ((w[17] ?? 0) | 0) * 4294967296 + (w[16] ?? 0);
+  k.atimeNsec = w[18] ?? 0;
+  k.ctimeSec = ((w[25] ?? 0) | 0) * 4294967296 + (w[24] ?? 0);
+  k.ctimeNsec = w[26] ?? 0;
+  k.mtimeSec = ((w[29] ?? 0) | 0) * 4294967296 + (w[28] ?? 0);
+  k.mtimeNsec = w[30] ?? 0;
+}
+
+/** What a struct stat of amd64 tells, but the owners. */
+export interface StatFields {
+  readonly dev: number;
+  readonly ino: number;
+  readonly nlink: number;
+  readonly mode: number;
+  readonly rdev: number;
+  readonly size: number;
+  readonly blksize: number;
+  readonly blocks: number;
+  readonly atimeSec: number;
+  readonly atimeNsec: number;
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+  readonly ctimeSec: number;
+  readonly ctimeNsec: number;
+}
+
+/** Bytes of a struct stat in `scratch`, for whoever cannot have it stored at once. */
+export const storedStat: Uint8Array<ArrayBuffer> = new Uint8Array(scratch.buffer, 0, 144);
+
+/** Puts a struct stat at a host address; 0: into storedStat. Returns the number of bytes not stored. */
+export function storeStat(address: number, st: StatFields, uid: number, gid: number): number {
+  return native.stat_store(
+    address === 0 ? scratchAddress : address,
+    st.dev,
+    st.ino,
+    st.nlink,
+    st.mode,
+    uid,
+    gid,
+    st.rdev,
+    st.size,
+    st.blksize,
+    st.blocks,
+    st.atimeSec,
+    st.atimeNsec,
+    st.mtimeSec,
+    st.mtimeNsec,
+    st.ctimeSec,
+    st.ctimeNsec,
+  );
 }

@@ -521,6 +521,14 @@ export class MemoryManager implements MappingSpace, IO, CodeAccess {
     return resolve(this, v, addr, access);
   }
 
+  /** The sentry's address of [addr, addr+len) if that can be accessed and is in one piece there; 0: it is to be copied, which says EFAULT. */
+  hostRange(addr: number, len: number, access: number): number {
+    const p = this.accessible(addr, access);
+    if (p === null) return 0;
+    const at = p.hostAddress(addr);
+    return p.hostLength(addr) < len ? 0 : at;
+  }
+
   /** Counts a pma's bytes (negative: gone). */
   addRSS(p: PMA, bytes: number): void {
     if (p.isPrivate) this.rssAnon += bytes;

@@ -162,33 +162,23 @@ export abstract class GoferInode extends Inode {
   /** Takes over fresh attributes. */
   seen(st: host.HostStat): void {
     const fs = this.gofer;
-    const mode = st.mode;
-    if ((mode & S_IFMT) !== S_IFREG && (this.fileMode !== mode || this.kuid !== st.uid || this.kgid !== st.gid)) {
-      fs.vfs.changes++;
+    if (!this.attributesValid || !host.isStat(st, this)) {
+      const { fileMode, kuid, kgid } = this;
+      host.keepStat(st, this);
+      if ((fileMode & S_IFMT) !== S_IFREG && (this.fileMode !== fileMode || this.kuid !== kuid || this.kgid !== kgid)) {
+        fs.vfs.changes++;
+      }
+      this.knownSize = this.bytes;
+      if (fs.trustFor === 0) return;
+      const { mask } = st;
+      // A time of birth that is known stays.
+      if ((mask & STATX_BTIME) !== 0) {
+        this.statMask = mask;
+        this.btimeSec = st.btimeSec;
+        this.btimeNsec = st.btimeNsec;
+      }
+      this.attributesValid = true;
     }
-    this.fileMode = mode;
-    this.kuid = st.uid;
-    this.kgid = st.gid;
-    this.knownSize = st.size;
-    if (fs.trustFor === 0) return;
-    const { mask } = st;
-    // A time of birth that is known stays.
-    if ((mask & STATX_BTIME) !== 0) {
-      this.statMask = mask;
-      this.btimeSec = st.btimeSec;
-      this.btimeNsec = st.btimeNsec;
-    }
-    this.blockSize = st.blksize;
-    this.links = st.nlink;
-    this.bytes = st.size;
-    this.blocks = st.blocks;
-    this.atimeSec = st.atimeSec;
-    this.atimeNsec = st.atimeNsec;
-    this.ctimeSec = st.ctimeSec;
-    this.ctimeNsec = st.ctimeNsec;
-    this.mtimeSec = st.mtimeSec;
-    this.mtimeNsec = st.mtimeNsec;
-    this.attributesValid = true;
     this.askedAt = fs.vfs.elapsed();
   }
 

@@ -42,8 +42,10 @@ function mapRangeDown(map: readonly IDMapEntry[], id: number, length: number): n
 }
 
 function mapUp(map: readonly IDMapEntry[], kid: number): number {
-  for (const e of map) {
-    if (kid >= e.lower && kid - e.lower < e.length) return kid - e.lower + e.first;
+  // Each stat does this twice: no iterator.
+  for (let i = 0; i < map.length; i++) {
+    const e = map[i];
+    if (e !== undefined && kid >= e.lower && kid - e.lower < e.length) return kid - e.lower + e.first;
   }
   return NO_ID;
 }

@@ -1,31 +1,18 @@
 import * as fs from "../../../abi/linux/fs.ts";
 import * as linux from "../../../abi/linux/stat.ts";
+import * as linuxerr from "../../../errors/linuxerr/index.ts";
+import * as host from "../../../hostsyscall/index.ts";
 import type { Task } from "../../kernel/task.ts";
+import { AccessWrite } from "../../memmap/index.ts";
 import type { Statfs, Statx } from "../../vfs/index.ts";
 
 /** Stores st as struct stat, ids mapped into the caller's user namespace. EFAULT. */
 export function copyOutStat(t: Task, addr: number, st: Statx): void {
-  const k = t.kernel;
-  const w = k.scratchWords;
   const ns = t.creds.userNamespace;
-  w.fill(0, 0, linux.SIZEOF_STAT / 4);
-  w[linux.STAT_DEV / 4] = st.dev;
-  put64(w, linux.STAT_INO, st.ino);
-  put64(w, linux.STAT_NLINK, st.nlink);
-  w[linux.STAT_MODE / 4] = st.mode;
-  w[linux.STAT_UID / 4] = ns.uidOrOverflow(st.uid);
-  w[linux.STAT_GID / 4] = ns.gidOrOverflow(st.gid);
-  w[linux.STAT_RDEV / 4] = st.rdev;
-  put64(w, linux.STAT_SIZE, st.size);
-  put64(w, linux.STAT_BLKSIZE, st.blksize);
-  put64(w, linux.STAT_BLOCKS, st.blocks);
-  put64(w, linux.STAT_ATIME, st.atimeSec);
-  w[linux.STAT_ATIME_NSEC / 4] = st.atimeNsec;
-  put64(w, linux.STAT_MTIME, st.mtimeSec);
-  w[linux.STAT_MTIME_NSEC / 4] = st.mtimeNsec;
-  put64(w, linux.STAT_CTIME, st.ctimeSec);
-  w[linux.STAT_CTIME_NSEC / 4] = st.ctimeNsec;
-  t.copyOut(addr, k.scratch, 0, linux.SIZEOF_STAT);
+  const at = t.mm.hostRange(addr, linux.SIZEOF_STAT, AccessWrite);
+  const left = host.storeStat(at, st, ns.uidOrOverflow(st.uid), ns.gidOrOverflow(st.gid));
+  if (at === 0) t.copyOut(addr, host.storedStat, 0, linux.SIZEOF_STAT);
+  else if (left !== 0) throw linuxerr.EFAULT;
 }
 
 /** Stores st as struct statx. EFAULT. */

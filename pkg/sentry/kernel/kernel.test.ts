@@ -257,6 +257,32 @@ test("a paused kernel runs nothing until it goes on", () => {
   expect(ctx.results).toEqual([2]);
 });
 
+test("garbage is collected in a quiet sleep: not when the platform came back early, later when guests compute", () => {
+  const { kernel, newTask } = make();
+  const { ctx } = newTask();
+  let now = 0;
+  kernel.monotonicNow = () => now;
+  // Runs a turn that sleeps; each sleep lasts a share of what it may. Returns how long they might have been, in ms.
+  const turn = (share: number, events: readonly number[]): number[] => {
+    const sleeps: number[] = [];
+    kernel.eventsSinceGC = 20_000;
+    kernel.platform.poll = (ns: number): number => {
+      now += ns * share;
+      kernel.leaveLoop = true;
+      return events[sleeps.push(ns / 1e6) - 1] ?? 0;
+    };
+    kernel.run();
+    return sleeps;
+  };
+  ctx.stopped = true;
+  expect([turn(0.5, []), kernel.eventsSinceGC]).toEqual([[200], 20_000]);
+  expect([turn(1, [1]), kernel.eventsSinceGC]).toEqual([[200], 20_001]);
+  expect([turn(1, []), kernel.eventsSinceGC]).toEqual([[200], 0]);
+  ctx.stopped = false;
+  expect([turn(1, [0, 1]), kernel.eventsSinceGC]).toEqual([[200, 4800], 20_001]);
+  expect([turn(1, []), kernel.eventsSinceGC]).toEqual([[200, 4800], 0]);
+});
+
 test("everything reachable from a kernel can be saved", () => {
   const { kernel, newTask } = make();
   newTask();

@@ -1,13 +1,15 @@
 import type { Kernel } from "./kernel.ts";
 import type { RunState } from "./run_state.ts";
 import type { Task } from "./task.ts";
-import { TaskExitDead } from "./task.ts";
+import { TaskExitDead, TaskExitNone } from "./task.ts";
 
 /** Tasks run and timers expired per turn, so that neither starves the other or the platform. */
 const TASKS_PER_TURN = 64;
 const TIMERS_PER_TURN = 64;
 /** A sleep is cut to this many ns while garbage may be worth collecting: only then the loop knows that it is idle. */
 const GC_IDLE_NS = 200_000_000;
+/** The same while guests compute: they want the processor, and the next call may come before long. */
+const GC_COMPUTING_NS = 5_000_000_000;
 /** Events after which a collection is worth its milliseconds. */
 const GC_EVENTS = 20_000;
 
@@ -51,18 +53,34 @@ function isFinished(k: Kernel): boolean {
 /** Sleeps until something happens; collects garbage once the loop turns out to be idle. */
 function sleep(k: Kernel, timeout: number): void {
   k.heartbeat?.idle();
-  if (k.eventsSinceGC >= GC_EVENTS && (timeout < 0 || timeout > GC_IDLE_NS)) {
-    const n = poll(k, GC_IDLE_NS);
-    k.eventsSinceGC += n;
-    // A descriptor's listener may have made work without an event being counted.
-    if (n > 0 || k.hasWork()) return;
-    k.heartbeat?.beat();
-    k.memoryFile.flush();
-    Bun.gc(true);
-    k.eventsSinceGC = 0;
+  if (k.eventsSinceGC < GC_EVENTS || (timeout >= 0 && timeout <= GC_IDLE_NS)) {
+    k.eventsSinceGC += poll(k, timeout);
     return;
   }
-  k.eventsSinceGC += poll(k, timeout);
+  if (!isQuiet(k, GC_IDLE_NS)) return;
+  if (isComputing(k)) {
+    if (timeout >= 0 && timeout <= GC_COMPUTING_NS) return;
+    if (!isQuiet(k, GC_COMPUTING_NS - GC_IDLE_NS)) return;
+  }
+  k.heartbeat?.beat();
+  k.memoryFile.flush();
+  Bun.gc(true);
+  k.eventsSinceGC = 0;
+}
+
+/** Sleeps for a while; whether all of it passed and nothing happened. */
+function isQuiet(k: Kernel, ns: number): boolean {
+  const until = k.monotonicNow() + ns;
+  const n = poll(k, ns);
+  k.eventsSinceGC += n;
+  // A platform may come back early, and a descriptor's listener may have made work, without an event being counted.
+  return n === 0 && !k.hasWork() && k.panicked === null && k.monotonicNow() >= until;
+}
+
+/** Whether a guest's code runs. */
+function isComputing(k: Kernel): boolean {
+  for (const t of k.tasks.all) if (t.exitState === TaskExitNone && !t.context.stopped) return true;
+  return false;
 }
 
 /** One hand-off of events. A throw out of it is a sentry bug: platformEvent catches what tasks throw. */

@@ -113,6 +113,12 @@ export class FDTable {
     return this.lowestFree(0) < limit;
   }
 
+  /** Puts a description at the lowest free descriptor, which lowestFree(0) has told. Takes over the caller's reference. */
+  give(fd: number, file: FileDescription, cloexec: boolean): void {
+    this.next = fd + 1;
+    this.install(fd, file, cloexec);
+  }
+
   /**
    * Puts a description at the lowest free descriptor >= minFD and below `limit` (the smaller of RLIMIT_NOFILE and
    * nr_open). Takes a reference of its own. Returns the descriptor or -EMFILE.
@@ -121,6 +127,7 @@ export class FDTable {
     const fd = this.lowestFree(minFD);
     if (fd >= limit) return -errno.EMFILE;
     if (minFD <= this.next) this.next = fd + 1;
+    file.incRef();
     this.install(fd, file, cloexec);
     return fd;
   }
@@ -129,6 +136,7 @@ export class FDTable {
   newFDAt(fd: number, file: FileDescription, cloexec: boolean): void {
     const old = this.get(fd);
     if (old === null) {
+      file.incRef();
       this.install(fd, file, cloexec);
       return;
     }
@@ -223,7 +231,7 @@ export class FDTable {
     return -1;
   }
 
-  /** Fills a free slot and takes a reference. */
+  /** Fills a free slot; the reference is the caller's business. */
   install(fd: number, file: FileDescription, cloexec: boolean): void {
     const bi = fd >>> BLOCK_SHIFT;
     while (this.blocks.length <= bi) this.blocks.push(null);
@@ -241,7 +249,6 @@ export class FDTable {
     b.count++;
     this.used++;
     while (this.nrOpen <= fd) this.nrOpen *= 2;
-    file.incRef();
   }
 
   /** Empties a slot and hands its reference to the caller. */

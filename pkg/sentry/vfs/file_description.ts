@@ -133,7 +133,7 @@ export abstract class FileDescription implements Waitable, MappingIdentity {
     if (this.async !== null && this.async.notifier !== null) this.eventUnregister(this.async.notifier.entry);
     if (this.holdsLocks) this.inode.locks?.releaseDescription(this);
     if (this.countsAsWriter) this.inode.putWriteAccess();
-    this.allowWriters();
+    if (this.deniesWriters) this.allowWriters();
     this.vd.decRef();
   }
 

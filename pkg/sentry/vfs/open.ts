@@ -52,7 +52,7 @@ import { VirtualDentry } from "./virtual_dentry.ts";
 const ACCESS: readonly number[] = [MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE];
 
 /** What one open(2) asks for, after normalisation of its flags. */
-interface OpenRequest {
+export interface OpenRequest {
   flags: number;
   /** MAY_* on the file. */
   access: number;
@@ -60,7 +60,8 @@ interface OpenRequest {
   exec: boolean;
 }
 
-function normalise(opts: OpenOptions): OpenRequest {
+/** Throws EINVAL for flags that do not go together. */
+export function normalise(opts: OpenOptions): OpenRequest {
   let flags = opts.flags;
   if ((flags & O_PATH) !== 0) {
     flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -114,7 +115,7 @@ export function tryOpenAt(
 }
 
 /** Opens what is known to be at the end of a path; null: the file there has been replaced, and the path is to be walked. */
-function openKnown(
+export function openKnown(
   vfs: VirtualFilesystem,
   known: KnownPath,
   r: OpenRequest,
@@ -270,7 +271,8 @@ function openInode(
   } else if (r.exec && inode.denyWriteAccess() !== 0) throw linuxerr.ETXTBSY;
   let file: FileDescription;
   try {
-    file = openSpecial(vfs, vd, type, r.flags & ~(O_CREAT | O_EXCL), creds);
+    const flags = r.flags & ~(O_CREAT | O_EXCL);
+    file = type === S_IFREG ? inode.open(vd, flags, creds) : openSpecial(vfs, vd, type, flags, creds);
   } catch (e) {
     if (writes) inode.putWriteAccess();
     else if (r.exec) inode.allowWriteAccess();

@@ -25,7 +25,7 @@ import { MountNamespace } from "./mount_namespace.ts";
 import * as mountops from "./mount_ops.ts";
 import * as mounttables from "./mount_tables.ts";
 import { NameCache } from "./name_cache.ts";
-import { tryAccessAt, tryOpenAt } from "./open.ts";
+import { normalise, openKnown, tryAccessAt, tryOpenAt } from "./open.ts";
 import {
   type Clock,
   type OpenOptions,
@@ -289,6 +289,11 @@ export class VirtualFilesystem {
   /** As openAt, but null when a name is missing. */
   tryOpenAt(creds: Credentials, pop: PathOperation, opts: OpenOptions): FileDescription | null {
     return tryOpenAt(this, creds, pop, opts);
+  }
+
+  /** As tryOpenAt for a path that holds (KnownPath.holds) and is not missing; null: it is to be opened by tryOpenAt. Creates nothing. */
+  openKnown(creds: Credentials, known: KnownPath, opts: OpenOptions): FileDescription | null {
+    return openKnown(this, known, normalise(opts), creds);
   }
 
   /** Resolves a path. With checkSearchable it must be a directory that the caller may enter (chdir, chroot). */

@@ -137,7 +137,7 @@ export class GoferRegularFile extends GoferInode implements CachedDescriptor, Ma
   override open(vd: VirtualDentry, flags: number, _creds: Credentials): FileDescription {
     const d = vd.dentry;
     const dir = d.parent?.inode;
-    if (!d.deleted && dir instanceof GoferInode && (this.parent !== dir || this.name !== d.name)) {
+    if ((this.parent !== dir || this.name !== d.name) && !d.deleted && dir instanceof GoferInode) {
       // It was another name that the host was asked about last.
       this.namedAt = Number.NEGATIVE_INFINITY;
       this.setLocation(dir, d.name);

@@ -50,6 +50,7 @@ export abstract class OverlayInode extends Inode {
     "overlay",
     "upper",
     "lower",
+    "lowerPlace",
     "lowerInode",
     "lowerDir",
     "parent",
@@ -65,6 +66,8 @@ export abstract class OverlayInode extends Inode {
   lowerDir: Dentry | null;
   /** Its dentry. Of a file it is made when it is opened or copied up, and nothing else knows it: the overlay's own is found first. */
   lower: Dentry | null;
+  /** The same as a place, once it was opened. */
+  lowerPlace: VirtualDentry | null = null;
   /** The directory and name by which it was found: where it is to be copied up. Stale for files in the upper layer. */
   parent: OverlayInode | null = null;
   name = "";
@@ -99,6 +102,7 @@ export abstract class OverlayInode extends Inode {
       this.lowerDir.decRef();
     }
     this.lower = null;
+    this.lowerPlace = null;
     this.lowerInode = null;
     this.lowerDir = null;
   }
@@ -124,7 +128,9 @@ export abstract class OverlayInode extends Inode {
 
   /** The place that shows, for opening. */
   topPlace(): VirtualDentry {
-    return this.upper !== null ? this.overlay.upperPlace(this.upper) : this.overlay.lowerPlace(this.top());
+    if (this.upper !== null) return this.overlay.upperPlace(this.upper);
+    this.lowerPlace ??= this.overlay.lowerPlace(this.top());
+    return this.lowerPlace;
   }
 
   override mode(): number {

@@ -181,25 +181,27 @@ function openPath(
   const known = t.copyInKnownPath(pathAddr);
   const path = known === null ? t.copyInPath(pathAddr) : known.text;
   if (path.length === 0) return -errno.ENOENT;
-  if (!t.fdTable.hasRoom(fdLimit(t))) return -errno.EMFILE;
+  const fd = t.fdTable.lowestFree(0);
+  if (fd >= fdLimit(t)) return -errno.EMFILE;
   const follow = (flags & O_NOFOLLOW) === 0;
-  // Compilers ask many directories for what is in one of them.
-  if (known?.missing === true && (flags & O_CREAT) === 0 && resolve === 0 && isKnown(t, dirfd, known, follow)) {
-    return -errno.ENOENT;
-  }
-  const pop = onlyPath(t, dirfd, path, known, follow);
-  pop.resolve = resolve;
   const creates = (flags & (O_CREAT | __O_TMPFILE)) !== 0;
-  const bits = creates ? mode & S_IALLUGO & ~t.fsContext.umask : 0;
-  const file = t.kernel.vfs.tryOpenAt(t.creds, pop, { flags, mode: bits });
-  if (file === null) return -errno.ENOENT;
+  const { vfs } = t.kernel;
+  let file: FileDescription | null = null;
+  if (known !== null && !creates && resolve === 0 && isKnown(t, dirfd, known, follow)) {
+    // Compilers ask many directories for what is in one of them.
+    if (known.missing) return -errno.ENOENT;
+    file = vfs.openKnown(t.creds, known, { flags, mode: 0 });
+  }
+  if (file === null) {
+    const pop = onlyPath(t, dirfd, path, known, follow);
+    pop.resolve = resolve;
+    file = vfs.tryOpenAt(t.creds, pop, { flags, mode: creates ? mode & S_IALLUGO & ~t.fsContext.umask : 0 });
+    if (file === null) return -errno.ENOENT;
+  }
   const cloexec = (flags & O_CLOEXEC) !== 0;
   if (!file.openReady()) return waitOpen(t, file, cloexec);
-  try {
-    return t.newFD(file, cloexec);
-  } finally {
-    file.decRef();
-  }
+  t.fdTable.give(fd, file, cloexec);
+  return fd;
 }
 
 /** A FIFO waits for its other end. */

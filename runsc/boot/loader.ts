@@ -136,7 +136,7 @@ export class Loader {
         EXIT_FAILURE,
       );
     }
-    this.memoryFile = new MemoryFile();
+    this.memoryFile = new MemoryFile({ totalMemory: spec.memory });
     this.platform = new SystrapPlatform(loadSystrapNative(), this.memoryFile, this.log, {
       cores: spec.cpus,
       accelerate: spec.systrapPatching,

@@ -2,7 +2,6 @@ import { MMAP_MIN_ADDR, PAGE_SIZE, STACK_GUARD_GAP } from "../../abi/linux/mm.ts
 import { RLIMIT_STACK } from "../../abi/linux/rlimit.ts";
 import * as linuxerr from "../../errors/linuxerr/index.ts";
 import { LinuxError } from "../../errors/linuxerr/index.ts";
-import * as host from "../../hostsyscall/index.ts";
 import { AccessExec, AccessRead, AccessWrite, type Mappable, type Translation } from "../memmap/index.ts";
 import { KIND_ANONYMOUS } from "../pgalloc/index.ts";
 import { pageDown } from "./address.ts";
@@ -387,7 +386,7 @@ export function copyPMA(mm: MemoryManager, p: PMA, start: number, end: number, t
       return false;
     }
     const n = Math.min(end - at, p.hostLength(at), mf.mappedLength(dst));
-    if (host.copyHost(mf.mapInternal(dst), src, n) !== 0) return false;
+    if (!mf.copyFrom(dst, src, n)) return false;
     at += n;
     dst += n;
   }

@@ -88,6 +88,49 @@ test("memory that the host still holds is cleared and said to be held; the rest 
   f.destroy();
 });
 
+test("memory is copied to pages that the host holds and to new ones, and no further than its source goes", () => {
+  const f = new MemoryFile();
+  const src = f.allocate(8 * PAGE, KIND_ANONYMOUS);
+  fill(f, src, 8 * PAGE, 7);
+  const from = f.mapInternal(src);
+  const a = f.allocate(8 * PAGE, KIND_ANONYMOUS);
+  expect(f.copyFrom(a, from, 8 * PAGE)).toBe(true);
+  f.decRef(a, 8 * PAGE);
+  // Cleared, and so in the sentry's page tables.
+  expect(f.allocate(4 * PAGE, KIND_ANONYMOUS)).toBe(a);
+  expect(f.recycled).toBe(true);
+  expect(isZero(f, a, 4 * PAGE)).toBe(true);
+  expect(f.copyFrom(a, from, 4 * PAGE)).toBe(true);
+  // Half of these are.
+  expect(f.allocate(4 * PAGE, KIND_ANONYMOUS)).toBe(a + 4 * PAGE);
+  f.decommit(a + 4 * PAGE, 2 * PAGE);
+  expect(f.copyFrom(a + 4 * PAGE, from, 4 * PAGE)).toBe(true);
+  const b = new Uint8Array(8 * PAGE);
+  expect(host.copyFromHost(b, 0, f.mapInternal(a), b.length)).toBe(0);
+  expect(b.every((x) => x === 7)).toBe(true);
+  // What cannot be read is not copied.
+  const hole = host.mmap(0, 4 * PAGE, 0, 0x22, -1, 0);
+  expect(f.copyFrom(a, hole, 4 * PAGE)).toBe(false);
+  const c = f.allocate(4 * PAGE, KIND_ANONYMOUS);
+  expect(f.copyFrom(c, hole, 4 * PAGE)).toBe(false);
+  host.munmap(hole, 4 * PAGE);
+  f.destroy();
+});
+
+test("how much free memory stays depends on how much there is", () => {
+  const small = new MemoryFile({ totalMemory: 256 << 20 });
+  const large = new MemoryFile({ totalMemory: 2 ** 36 });
+  for (const f of [small, large]) {
+    const a = f.allocate(64 << 20, KIND_ANONYMOUS);
+    f.decRef(a, 64 << 20);
+    expect(f.needsFlush(true)).toBe(true);
+    expect(f.needsFlush()).toBe(f === small);
+    f.flush();
+    expect(f.needsFlush(true)).toBe(false);
+    f.destroy();
+  }
+});
+
 test("hints continue, limits refuse, unique extents stop at shared pages", () => {
   const f = new MemoryFile({ limit: 100 * PAGE });
   const a = f.allocate(10 * PAGE, KIND_ANONYMOUS);

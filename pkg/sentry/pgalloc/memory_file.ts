@@ -9,8 +9,10 @@ import { KIND_COUNT, type MemoryKind } from "./memory_kind.ts";
 
 /** Bytes of the file behind one host mapping; also the step by which the (sparse) file grows. */
 const CHUNK_SIZE = 1024 * 1024 * 1024;
-/** Freed memory that may stay committed until it is reused or flushed. */
-const MAX_DIRTY = 32 * 1024 * 1024;
+/** Freed memory that may stay committed until it is reused or flushed: a share of the container's memory within these bounds. */
+const DIRTY_SHARE = 64;
+const MIN_DIRTY = 32 * 1024 * 1024;
+const MAX_DIRTY = 128 * 1024 * 1024;
 /** Flushed at once when there is more than that. */
 const FLUSH_STEP = 4 * 1024 * 1024;
 /** A dirty range up to this size is cleared in place when it is reused, whether the host holds memory for all of it or not. */
@@ -18,8 +20,12 @@ const MAX_CLEAR = 32 * 1024;
 /** The host is asked about its memory in steps of this size; so many runs of pages that it holds in one are cleared, else all is given back. */
 const CLEAR_STEP = 2 * 1024 * 1024;
 const MAX_RUNS = 8;
-/** From this size on page tables are filled in one go before memory is cleared. */
-const MIN_POPULATE = 64 * 1024;
+/** From so many pages on page tables are filled in one go before memory is cleared. */
+const MIN_POPULATE = 2;
+
+/** What is known of a page that was stored to since the host gave it: it is in the sentry's page tables, or it was written with pwrite(2). */
+const STORED = 1;
+const WRITTEN = 2;
 
 const PAGES_PER_CHUNK = CHUNK_SIZE / PAGE_SIZE;
 
@@ -43,6 +49,8 @@ export class DirtyRange extends Segment<DirtyRange> {
 export interface MemoryFileOpts {
   /** Bytes that may be allocated at one time; beyond that allocate throws ENOMEM. Default: no limit. */
   limit?: number;
+  /** Memory of the container: how much free memory may stay committed depends on it. Default: little. */
+  totalMemory?: number;
   /** Name of the memfd, shown in the host's /proc/[pid]/maps. */
   name?: string;
   /** Where fileID comes from. Default: a new source, which then serves all other Files of the sentry. */
@@ -57,13 +65,15 @@ export class MemoryFile implements File {
   static readonly stateType = stateType(
     "pgalloc.MemoryFile",
     ["fileID", "fileIDs", "limit", "length", "used", "refs", "dirty", "dirtyBytes", "usedBytes", "usage"],
-    ["fd", "chunks", "extentStart", "extentEnd", "recycled", "resident", "stored"],
+    ["fd", "maxDirty", "chunks", "extentStart", "extentEnd", "recycled", "resident", "stored"],
   );
   readonly fileID: number;
   /** Source of File.fileID for everything else that can be mapped. */
   readonly fileIDs: FileIDs;
   fd: number;
   limit: number;
+  /** Freed memory that may stay committed while there is work. */
+  maxDirty: number;
   /** Size of the file, a multiple of CHUNK_SIZE. */
   length = 0;
   /** Host address of each mapped chunk; 0: not mapped yet. */
@@ -85,12 +95,13 @@ export class MemoryFile implements File {
   /** Which pages of a step the host holds. */
   readonly resident: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(CLEAR_STEP / PAGE_SIZE));
 
-  /** Pages, by chunk, that the sentry has cleared since the host gave them: they are in its page tables. */
+  /** STORED, WRITTEN or 0 for each page, by chunk. */
   stored: Uint8Array[] = [];
 
   /** Creates the memfd; throws the host's error. */
   constructor(opts: MemoryFileOpts = {}) {
     this.limit = opts.limit ?? Number.POSITIVE_INFINITY;
+    this.maxDirty = Math.min(MAX_DIRTY, Math.max(MIN_DIRTY, (opts.totalMemory ?? 0) / DIRTY_SHARE));
     this.fileIDs = opts.fileIDs ?? new FileIDs();
     this.fileID = this.fileIDs.newFileID();
     this.fd = host.memfdCreate(opts.name ?? "runsc-memory", MFD_CLOEXEC);
@@ -100,6 +111,7 @@ export class MemoryFile implements File {
   /** The file itself comes by adopt(). */
   afterLoad(): void {
     this.fd = -1;
+    this.maxDirty = MIN_DIRTY;
     this.chunks = [];
     this.extentStart = 0;
     this.extentEnd = 0;
@@ -112,6 +124,7 @@ export class MemoryFile implements File {
   adopt(from: MemoryFile): void {
     if (from.fileID !== this.fileID || from.length !== 0) throw new Error("pgalloc: this file cannot be adopted");
     this.fd = from.fd;
+    this.maxDirty = from.maxDirty;
     from.fd = -1;
     if (this.length > 0 && host.ftruncate(this.fd, this.length) < 0) throw linuxerr.ENOMEM;
   }
@@ -224,7 +237,7 @@ export class MemoryFile implements File {
     }
     if (freeStart >= 0) this.free(freeStart, end);
     // The rest of a large range follows between turns of the loop.
-    if (this.dirtyBytes > MAX_DIRTY) this.flush(FLUSH_STEP);
+    if (this.needsFlush()) this.flush(FLUSH_STEP);
   }
 
   /**
@@ -298,9 +311,9 @@ export class MemoryFile implements File {
     return this.dirtyBytes;
   }
 
-  /** Whether more free memory is committed than is good for. */
-  needsFlush(): boolean {
-    return this.dirtyBytes > MAX_DIRTY;
+  /** Whether more free memory is committed than is good for; `asleep`: for a sandbox that nothing happens in. */
+  needsFlush(asleep = false): boolean {
+    return this.dirtyBytes > (asleep ? MIN_DIRTY : this.maxDirty);
   }
 
   /** Bytes of host memory the file holds now (one host call). */
@@ -420,16 +433,20 @@ export class MemoryFile implements File {
     const stored = this.chunkStored(start);
     const first = (start % CHUNK_SIZE) / PAGE_SIZE;
     let known = 0;
-    while (known < pages && stored[first + known] === 1) known++;
+    while (known < pages && stored[first + known] === STORED) known++;
     // What we have stored to is in memory, or has been swapped out and comes back.
-    if ((length <= MAX_CLEAR || known === pages) && host.zeroHost(base, length) === 0) {
-      stored.fill(1, first, first + pages);
-      return length;
+    if (known === pages || length <= MAX_CLEAR) {
+      if (pages - known >= MIN_POPULATE) host.madvise(base, length, MADV_POPULATE_READ);
+      if (host.zeroHost(base, length) === 0) {
+        stored.fill(STORED, first, first + pages);
+        return length;
+      }
     }
+    if (host.zeroHost(base, known * PAGE_SIZE) !== 0) known = 0;
     if (host.mincore(base, length, resident) < 0) resident.fill(0);
     let runs = 0;
-    let held = 0;
-    for (let i = 0; i < pages; ) {
+    let held = known * PAGE_SIZE;
+    for (let i = known; i < pages; ) {
       const has = (resident[i] ?? 0) & 1;
       let j = i + 1;
       while (j < pages && ((resident[j] ?? 0) & 1) === has) j++;
@@ -437,9 +454,9 @@ export class MemoryFile implements File {
       const at = base + i * PAGE_SIZE;
       if (has === 1 && ++runs <= MAX_RUNS) {
         // The sentry's own page tables may lack it: a fault for each page costs more than the memory.
-        if (n >= MIN_POPULATE) host.madvise(at, n, MADV_POPULATE_READ);
+        if (j - i >= MIN_POPULATE) host.madvise(at, n, MADV_POPULATE_READ);
         if (host.zeroHost(at, n) !== 0) throw linuxerr.ENOMEM;
-        stored.fill(1, first + i, first + j);
+        stored.fill(STORED, first + i, first + j);
         held += n;
       } else {
         // What is swapped out does not count as held, and is not to come back.
@@ -449,6 +466,29 @@ export class MemoryFile implements File {
       i = j;
     }
     return held;
+  }
+
+  /** Copies `length` bytes at a host address, which may fault, to an allocated range of whole pages. False when they cannot be read or held. */
+  copyFrom(offset: number, src: number, length: number): boolean {
+    const stored = this.chunkStored(offset);
+    const first = (offset % CHUNK_SIZE) / PAGE_SIZE;
+    const last = first + length / PAGE_SIZE;
+    let i = first;
+    while (i < last && stored[i] === STORED) i++;
+    const to = this.mapInternal(offset);
+    if (i < last) {
+      let j = i;
+      while (j < last && stored[j] !== 0) j++;
+      // Pages that are not in our page tables would fault one by one, and new ones be cleared first. What is used again is worth having there.
+      if (j < last || host.madvise(to, length, MADV_POPULATE_READ) < 0) {
+        if (host.pwriteAddr(this.fd, src, length, offset) !== length) return false;
+        for (; i < last; i++) if (stored[i] === 0) stored[i] = WRITTEN;
+        return true;
+      }
+    }
+    if (host.copyHost(to, src, length) !== 0) return false;
+    stored.fill(STORED, first, last);
+    return true;
   }
 
   tryMerge(a: UsedRange, b: UsedRange): void {

@@ -55,8 +55,11 @@ export function handleUserFault(mm: MemoryManager, addr: number, access: number)
   const p = resolve(mm, vma, addr, access);
   if (p === null) return mm.failure;
   if (p.mapped) {
+    // What was put off is wanted now.
+    beginBatch(mm);
+    endBatch(mm);
     // Another thread was first, or resolve mapped it. A second fault in a row means that the mapping got lost.
-    if (mm.spuriousAddr !== addr) {
+    if (p.mapped && mm.spuriousAddr !== addr) {
       mm.spuriousAddr = addr;
       return FAULT_RESOLVED;
     }
@@ -86,15 +89,21 @@ export function mapLibrary(mm: MemoryManager, vma: VMA, addr: number): void {
   if (p !== null && !p.mapped) mapImage(mm, vma, addr, p);
 }
 
-/** Maps a small new mapping, anonymous ones with memory: programs make such mappings to use them, and a fault costs more. */
-export function mapNew(mm: MemoryManager, vma: VMA, addr: number): void {
+/**
+ * Maps a small new mapping, anonymous ones with memory: programs make such mappings to use them, and a fault costs more. With `later` the host may come to
+ * know with the next change: nobody touches the zeros that end a library before it is relocated, after which its linker calls mprotect(2).
+ */
+export function mapNew(mm: MemoryManager, vma: VMA, addr: number, later: boolean): void {
   const access = vma.mappable === null ? AccessWrite : AccessRead;
   if (mm.hostSpace === null || (vma.effective & access) === 0) return;
   const { failure } = mm;
   const p = resolve(mm, vma, addr, access);
   mm.failure = failure;
   if (p === null || p.mapped) return;
-  if (mapPMA(mm, p, p.end - p.start <= MAX_COMMIT || isCommitted(p))) mergePMA(mm, p);
+  if (later) beginBatch(mm);
+  const mapped = mapPMA(mm, p, p.end - p.start <= MAX_COMMIT || isCommitted(p));
+  if (later) endBatch(mm, true);
+  if (mapped) mergePMA(mm, p);
 }
 
 /** Finds what is behind the other mappings of a file that end where `vma` starts (an image is mapped from its start on). Returns where they begin. */

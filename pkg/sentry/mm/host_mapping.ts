@@ -73,12 +73,12 @@ export function beginBatch(mm: MemoryManager): void {
   mm.hostSpace?.beginBatch();
 }
 
-/** Ends it; from here on its effects are there. */
-export function endBatch(mm: MemoryManager): void {
+/** Ends it; from here on its effects are there. With `later` they may come with the next change, or when a guest's fault asks for them. */
+export function endBatch(mm: MemoryManager, later = false): void {
   const as = mm.hostSpace;
   if (as === null) return;
   try {
-    as.endBatch();
+    as.endBatch(later);
   } catch (e) {
     if (!(e instanceof LinuxError)) throw e;
     dropHostMappings(mm, as);

@@ -375,6 +375,38 @@ test("a library is mapped with its data segment, which is the process's own from
   f.destroy();
 });
 
+test("zeros behind a library's data are mapped with the next change, or at a fault", () => {
+  const w = new World();
+  const f = new FakeFile(w.memoryFile.fileIDs.newFileID(), 8 * PAGE);
+  const as = w.space();
+  const load = (at: number) => {
+    w.mapFile(f, at, 4 * PAGE, { perms: 3, library: true });
+    w.fixed(at + 4 * PAGE, 2 * PAGE);
+    expect([as.pages.has(at + 3 * PAGE), as.pages.has(at + 4 * PAGE)]).toEqual([true, false]);
+  };
+  load(AT);
+  w.mm.mprotect(AT, PAGE, 1);
+  expect(as.pages.get(AT + 4 * PAGE)?.perms).toBe(3);
+  load(AT + 100 * PAGE);
+  const { maps } = as;
+  expect(guestStore(w.mm, AT + 105 * PAGE, 7)).toBe(0);
+  expect(as.maps).toBe(maps);
+  // What goes before it was there leaves nothing behind.
+  load(AT + 200 * PAGE);
+  w.mm.munmap(AT + 204 * PAGE, 2 * PAGE);
+  expect(as.pages.has(AT + 204 * PAGE)).toBe(false);
+  load(AT + 300 * PAGE);
+  const child = w.mm.fork();
+  expect(guestLoad(child, AT + 304 * PAGE)).toBe(0);
+  expect(guestStore(w.mm, AT + 304 * PAGE, 1)).toBe(0);
+  expect(guestLoad(child, AT + 304 * PAGE)).toBe(0);
+  checkMM(child);
+  child.decUsers();
+  checkMM(w.mm);
+  w.end();
+  f.destroy();
+});
+
 test("mprotect checks as it goes", () => {
   const w = new World();
   const f = new FakeFile(w.memoryFile.fileIDs.newFileID(), 8 * PAGE);

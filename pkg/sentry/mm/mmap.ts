@@ -73,7 +73,7 @@ export function mmap(mm: MemoryManager, opts: MMapOpts, privileged: boolean): nu
     insertVMA(mm, v);
     const merged = mergeVMA(mm, v);
     if (opts.precommit || lockMode === LOCK_EAGER) populateVMA(mm, merged, start, end);
-    else if (isForUse(merged, opts, length)) mapNew(mm, merged, start);
+    else if (isForUse(merged, opts, length)) mapNew(mm, merged, start, opts.fixed && followsData(merged, start));
     else if (opts.library) mapLibrary(mm, merged, start);
     return start;
   } catch (e) {
@@ -86,6 +86,13 @@ export function mmap(mm: MemoryManager, opts: MMapOpts, privileged: boolean): nu
 function isForUse(v: VMA, opts: MMapOpts, length: number): boolean {
   if (v.mappable !== null) return opts.reading && length <= MAX_MAP_FILE;
   return length <= MAX_MAP_NEW && !opts.growsDown && !opts.noReserve;
+}
+
+/** Whether a new anonymous mapping at `start` lies directly behind private data of a file: the zeros that end a library's. */
+function followsData(v: VMA, start: number): boolean {
+  const { prev } = v;
+  if (v.mappable !== null || v.start !== start || prev === null || prev.end !== start) return false;
+  return prev.mappable !== null && prev.isPrivate && (prev.perms & v.perms & AccessWrite) !== 0;
 }
 
 /** Bytes of [start, end) that are mapped. */
@@ -230,7 +237,7 @@ export function brk(mm: MemoryManager, addr: number, privileged: boolean): numbe
     if (!mayExpand(mm, HEAP, bytes) || !enoughMemory(mm, HEAP.perms, false, bytes)) return brkEnd;
     const merged = growHeap(mm, next === null ? mm.vmas.tail : next.prev, oldEnd, newEnd);
     if (merged.lockMode === LOCK_EAGER) populateVMA(mm, merged, oldEnd, newEnd);
-    else if (bytes <= MAX_BRK_NEW) mapNew(mm, merged, oldEnd);
+    else if (bytes <= MAX_BRK_NEW) mapNew(mm, merged, oldEnd, false);
   }
   mm.brkEnd = addr;
   return addr;

@@ -153,8 +153,8 @@ export interface AddressSpace {
   protect(addr: number, length: number, at: number): void;
   /** Starts collecting mapFile, unmap and protect calls ... */
   beginBatch(): void;
-  /** ... and carries them out in as few hand-offs as possible. */
-  endBatch(): void;
+  /** ... and carries them out in as few hand-offs as possible. With `later` they may wait for the next such call or batch, whose errors may be theirs. */
+  endBatch(later?: boolean): void;
   /**
    * A program is to take the place of the one that `ctx` runs: all mappings and patches go (in the batch under way, if any), registers and FP state are as in
    * a new context, which stands stopped. False, and nothing done, unless its registers are known and no other thread of the space may run.

@@ -23,6 +23,8 @@ export class FakeAddressSpace implements AddressSpace {
   unmaps = 0;
   protects = 0;
   batching = 0;
+  /** What is collected, or put off. */
+  readonly queue: (() => void)[] = [];
   /** mapFile throws ENOMEM so many times. */
   failMaps = 0;
 
@@ -34,37 +36,55 @@ export class FakeAddressSpace implements AddressSpace {
       throw linuxerr.ENOMEM;
     }
     if (offset % PAGE !== 0) throw new Error("fake: offset");
-    for (let o = 0; o < length; o += PAGE) this.pages.set(addr + o, { file, offset: offset + o, perms: at });
+    this.change(() => {
+      for (let o = 0; o < length; o += PAGE) this.pages.set(addr + o, { file, offset: offset + o, perms: at });
+    });
   }
 
   unmap(addr: number, length: number): void {
     this.check(addr, length);
     this.unmaps++;
-    if (length / PAGE > this.pages.size) {
-      for (const a of this.pages.keys()) if (a >= addr && a < addr + length) this.pages.delete(a);
-    } else for (let o = 0; o < length; o += PAGE) this.pages.delete(addr + o);
+    this.change(() => {
+      if (length / PAGE > this.pages.size) {
+        for (const a of this.pages.keys()) if (a >= addr && a < addr + length) this.pages.delete(a);
+      } else for (let o = 0; o < length; o += PAGE) this.pages.delete(addr + o);
+    });
   }
 
   protect(addr: number, length: number, at: number): void {
     this.check(addr, length);
     this.protects++;
-    for (let o = 0; o < length; o += PAGE) {
-      const p = this.pages.get(addr + o);
-      if (p === undefined) throw new Error("fake: protect of a hole");
-      p.perms = at;
-    }
+    this.change(() => {
+      for (let o = 0; o < length; o += PAGE) {
+        const p = this.pages.get(addr + o);
+        if (p === undefined) throw new Error("fake: protect of a hole");
+        p.perms = at;
+      }
+    });
+  }
+
+  change(op: () => void): void {
+    this.queue.push(op);
+    if (this.batching === 0) this.flush();
+  }
+
+  /** Carries out what was collected or put off. */
+  flush(): void {
+    for (const op of this.queue.splice(0)) op();
   }
 
   beginBatch(): void {
     this.batching++;
   }
 
-  endBatch(): void {
+  endBatch(later = false): void {
     this.batching--;
     if (this.batching < 0) throw new Error("fake: endBatch");
+    if (this.batching === 0 && !later) this.flush();
   }
 
   restart(): boolean {
+    this.queue.length = 0;
     this.pages.clear();
     return true;
   }
@@ -84,6 +104,7 @@ export class FakeAddressSpace implements AddressSpace {
   kill(): void {}
 
   release(): void {
+    this.queue.length = 0;
     this.pages.clear();
     this.released = true;
   }
@@ -272,6 +293,7 @@ export function checkMM(mm: MemoryManager): void {
   if (rss !== mm.currentRSS()) throw new Error("rss");
   const as = mm.hostSpace;
   if (!(as instanceof FakeAddressSpace)) return;
+  as.flush();
   let mapped = 0;
   for (const [a, page] of as.pages) {
     const p = mm.pmas.find(a);

@@ -284,9 +284,9 @@ export class Subprocess implements AddressSpace, FDListener {
     this.batching++;
   }
 
-  endBatch(): void {
+  endBatch(later = false): void {
     this.batching--;
-    if (this.batching === 0) this.flush();
+    if (this.batching === 0 && !later) this.flush();
   }
 
   /** Stops the sentry rather than let a wrong range reach the stub's own pages. */

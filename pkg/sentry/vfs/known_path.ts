@@ -101,8 +101,7 @@ export class KnownPath {
    * leads elsewhere, or cannot be told about here: the path is to be walked.
    */
   renew(vfs: VirtualFilesystem, end: Dentry, top: Dentry): boolean {
-    vfs.operation++;
-    vfs.walkersInUse++;
+    vfs.beginKnown(end);
     let until = Number.POSITIVE_INFINITY;
     try {
       const now = vfs.elapsed();
@@ -131,7 +130,7 @@ export class KnownPath {
       if (e instanceof linuxerr.LinuxError) return false;
       throw e;
     } finally {
-      vfs.walkersInUse--;
+      vfs.endKnown();
     }
     this.until = until;
     return true;

@@ -123,17 +123,15 @@ export function openKnown(
 ): FileDescription | null {
   const { mount, dentry } = known;
   if (mount === null || dentry === null) return null;
-  dentry.recentlyUsed = true;
-  if ((r.flags & O_DIRECTORY) !== 0 && !dentry.inode.isDir()) throw linuxerr.ENOTDIR;
-  vfs.operation++;
-  vfs.walkersInUse++;
+  vfs.beginKnown(dentry);
   try {
+    if ((r.flags & O_DIRECTORY) !== 0 && !dentry.inode.isDir()) throw linuxerr.ENOTDIR;
     return openExisting(vfs, mount, dentry, r, creds);
   } catch (e) {
     if (e !== linuxerr.ESTALE) throw e;
     return null;
   } finally {
-    vfs.walkersInUse--;
+    vfs.endKnown();
   }
 }
 

@@ -25,7 +25,7 @@ import { MountNamespace } from "./mount_namespace.ts";
 import * as mountops from "./mount_ops.ts";
 import * as mounttables from "./mount_tables.ts";
 import { NameCache } from "./name_cache.ts";
-import { normalise, openKnown, tryAccessAt, tryOpenAt } from "./open.ts";
+import { checkAccess, normalise, openKnown, tryAccessAt, tryOpenAt } from "./open.ts";
 import {
   type Clock,
   type OpenOptions,
@@ -259,6 +259,18 @@ export class VirtualFilesystem {
     w.finish();
   }
 
+  /** Begins an operation at a dentry that is known, for which no walker is needed. Call endKnown in a finally block. */
+  beginKnown(d: Dentry): void {
+    d.recentlyUsed = true;
+    this.operation++;
+    this.walkersInUse++;
+  }
+
+  /** See beginKnown. */
+  endKnown(): void {
+    this.walkersInUse--;
+  }
+
   /** The pipe behind a FIFO inode. */
   newFifo(inode: Inode): Fifo {
     if (this.fifoFactory === null) throw linuxerr.ENXIO;
@@ -344,9 +356,7 @@ export class VirtualFilesystem {
   statKnown(known: KnownPath, out: Statx): boolean {
     const { mount, dentry } = known;
     if (mount === null || dentry === null) return false;
-    dentry.recentlyUsed = true;
-    this.operation++;
-    this.walkersInUse++;
+    this.beginKnown(dentry);
     try {
       statDentry(mount, dentry, out);
       return true;
@@ -354,7 +364,7 @@ export class VirtualFilesystem {
       if (e !== linuxerr.ESTALE) throw e;
       return false;
     } finally {
-      this.walkersInUse--;
+      this.endKnown();
     }
   }
 
@@ -379,6 +389,19 @@ export class VirtualFilesystem {
   /** access(2): mask of MAY_READ | MAY_WRITE | MAY_EXEC, which equal R_OK, W_OK, X_OK; 0 only asks for existence. */
   accessAt(creds: Credentials, pop: PathOperation, mask: number): void {
     if (tryAccessAt(this, creds, pop, mask) !== 0) throw linuxerr.ENOENT;
+  }
+
+  /** As tryAccessAt for a path that holds (KnownPath.holds) and is not missing; false: it is to be asked for by tryAccessAt. */
+  accessKnown(creds: Credentials, known: KnownPath, mask: number): boolean {
+    const { mount, dentry } = known;
+    if (mount === null || dentry === null) return false;
+    this.beginKnown(dentry);
+    try {
+      checkAccess(mount, dentry, creds, mask);
+      return true;
+    } finally {
+      this.endKnown();
+    }
   }
 
   /** As accessAt, but returns 0, or -ENOENT when a name is missing. */

@@ -246,11 +246,7 @@ function accessPath(t: Task, dirfd: number, pathAddr: number, mode: number, flag
     const known = t.copyInKnownPath(pathAddr);
     if (known !== null && creds === t.creds && isKnown(t, dirfd, known, follow)) {
       if (known.missing) return -errno.ENOENT;
-      if (known.mount !== null && known.dentry !== null) {
-        known.dentry.recentlyUsed = true;
-        checkAccess(known.mount, known.dentry, creds, mode);
-        return 0;
-      }
+      if (t.kernel.vfs.accessKnown(creds, known, mode)) return 0;
     }
     const path = known === null ? t.copyInPath(pathAddr) : known.text;
     return t.kernel.vfs.tryAccessAt(creds, onlyPath(t, dirfd, path, known, follow), mode);

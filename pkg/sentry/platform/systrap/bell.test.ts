@@ -96,3 +96,16 @@ test("one that died rings no more", () => {
   notified(200);
   expect([made, stub.waits, bell.isSet]).toEqual([1, 1, false]);
 });
+
+test("one that is late is not relied on until it has rung", () => {
+  notified(64);
+  bell.rings = performance.now() - 1000;
+  for (let i = 0; i < 63; i++) expect(bell.covers(-1)).toBe(true);
+  expect([bell.covers(-1), bell.isDue]).toEqual([false, false]);
+  for (let i = 0; i < 200; i++) expect(bell.covers(-1)).toBe(false);
+  notified(200);
+  expect([stub.waits, bell.isSet]).toEqual([1, true]);
+  bell.rang(notification(PID, NR_COMMAND));
+  notified(64);
+  expect([stub.waits, bell.covers(-1), bell.isDue]).toEqual([2, true, true]);
+});

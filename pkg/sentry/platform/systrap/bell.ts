@@ -7,6 +7,11 @@ const STREAK = 64;
 /** After how long (ms) it rings although nothing happened. Who waits for longer than what is left of that can do so by the bell. */
 const RING_MS = 100;
 
+/** So long (ms) after its time poll(2) is used again: it may have died, which poll(2) tells of. */
+const LATE_MS = 100;
+/** Waits without end between two looks at the clock. */
+const LOOK_WAITS = 64;
+
 /**
  * Lets the sentry wait for notifications alone, without poll(2), which costs a fifth of a notified call: a stub process of its own waits for the sentry's other
  * descriptors and, when one is ready or a time is up, makes a notified call itself. It is made when notifications have come in a row, and waits for one ring at a time.
@@ -15,24 +20,38 @@ export class Bell {
   static readonly stateType = stateType(
     "systrap.Bell",
     [],
-    ["platform", "stub", "isMissing", "isSet", "rings", "streak"],
+    ["platform", "stub", "isMissing", "isSet", "isLate", "rings", "waits", "streak"],
   );
   readonly platform: SystrapPlatform;
   /** The process that rings; null: none yet, or there could be none. */
   stub: Subprocess | null = null;
   isMissing = false;
-  /** It will ring, at the latest at `rings` (performance.now). */
+  /** It will ring, at the latest at `rings` (performance.now), or is late. */
   isSet = false;
+  isLate = false;
   rings = 0;
+  /** Waits since the last look at the clock. */
+  waits = 0;
   streak = 0;
 
   constructor(platform: SystrapPlatform) {
     this.platform = platform;
   }
 
+  /** Whether it can be relied on to ring. */
+  get isDue(): boolean {
+    return this.isSet && !this.isLate;
+  }
+
   /** Whether a wait of this many ns (negative: for ever) may be one for notifications alone. */
   covers(timeout: number): boolean {
-    return this.isSet && (timeout < 0 || performance.now() + timeout / 1e6 >= this.rings);
+    if (!this.isDue) return false;
+    this.waits++;
+    if (timeout < 0 && this.waits < LOOK_WAITS) return true;
+    this.waits = 0;
+    const now = performance.now();
+    this.isLate = now > this.rings + LATE_MS;
+    return !this.isLate && (timeout < 0 || now + timeout / 1e6 >= this.rings);
   }
 
   /** poll(2) brought a notification, and no descriptor was ready. */
@@ -54,6 +73,7 @@ export class Bell {
     this.isMissing = this.stub === null || this.stub.dead;
     if (this.isMissing) return;
     this.isSet = true;
+    this.isLate = false;
     this.rings = performance.now() + RING_MS;
     this.stub?.awaitEvents(RING_MS);
   }

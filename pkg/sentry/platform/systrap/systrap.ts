@@ -516,7 +516,7 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   }
 
   get returnsSoon(): boolean {
-    return this.bell.isSet;
+    return this.bell.isDue;
   }
 
   poll(timeoutNs: number): number {

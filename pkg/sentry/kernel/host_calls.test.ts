@@ -51,13 +51,6 @@ class Counter {
         if (r >= RECEIVED) this.beginTurn();
         return r;
       },
-      systrap_recv: (...args) => {
-        this.endTurn();
-        const r = native.systrap_recv(...args);
-        this.own++;
-        if (r === 0) this.beginTurn();
-        return r;
-      },
     };
     Object.defineProperty(sandbox.platform, "native", { value: counting });
   }

@@ -52,7 +52,7 @@ function isFinished(k: Kernel): boolean {
 
 /** Sleeps until something happens; collects garbage once the loop turns out to be idle. */
 function sleep(k: Kernel, timeout: number): void {
-  if (!k.platform.returnsSoon) k.heartbeat?.idle();
+  k.heartbeat?.idle();
   const tidy = k.eventsSinceGC < GC_EVENTS && !k.memoryFile.needsFlush(true);
   if (tidy || (timeout >= 0 && timeout <= GC_IDLE_NS)) {
     k.eventsSinceGC += poll(k, timeout);

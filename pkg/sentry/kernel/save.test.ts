@@ -2,7 +2,6 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SystrapContext } from "../platform/systrap/context.ts";
 import { Subprocess } from "../platform/systrap/subprocess.ts";
 import {
   CALLS_GUEST,
@@ -382,14 +381,6 @@ function patchedSites(k: Kernel): number {
   return as instanceof Subprocess ? as.calls.size : 0;
 }
 
-/** Has the places from which notified calls of the first process's threads came last patched, as if lines had been polled. */
-function patchSites(k: Kernel): void {
-  for (const t of k.globalInit?.tasks ?? []) {
-    const c = t.context;
-    if (c instanceof SystrapContext && c.notifiedIP > 0) c.subprocess.patch(c.notifiedIP, c.sysno);
-  }
-}
-
 for (const [name, source] of [
   ["busy", LOAD_GUEST],
   ["chatty", CALLS_GUEST],
@@ -418,7 +409,6 @@ for (const [name, source] of [
   test(`a ${name} kernel moves from sandbox to sandbox`, () => {
     let patched = 0;
     const move = (k: Kernel): void => {
-      if (patching) patchSites(k);
       patched += patchedSites(k);
       saveTo(k, image);
       expect(patchedSites(k)).toBe(0);

@@ -210,8 +210,6 @@ export interface Platform {
    * context's owner and each ready host descriptor to its registered listener. Serves at most 64 guest events. Returns how many events were handled.
    */
   poll(timeoutNs: number): number;
-  /** poll() comes back before long, whatever its timeout: one that does not hangs. */
-  readonly returnsSoon: boolean;
   /** Watches a host descriptor (edge-triggered) until unwatch. */
   watchFD(fd: number, mask: number, listener: FDListener): void;
   unwatchFD(fd: number): void;

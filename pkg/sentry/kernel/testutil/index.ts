@@ -211,14 +211,12 @@ export class TestPlatform implements Platform {
     "maxUserAddress",
     "vdso",
     "work",
-    "returnsSoon",
   ]);
   readonly name = "test";
   readonly minUserAddress = 0x10000;
   readonly maxUserAddress = 0x7ffffffff000;
   readonly vdso = null;
   work: WorkSource | null = null;
-  readonly returnsSoon = false;
 
   newAddressSpace(): AddressSpace {
     return new TestAddressSpace();

@@ -128,7 +128,6 @@ export class FakePlatform implements Platform {
   };
   readonly spaces: FakeAddressSpace[] = [];
   work: WorkSource | null = null;
-  readonly returnsSoon = false;
 
   constructor(maxUserAddress = 0x7ffffffff000) {
     this.maxUserAddress = maxUserAddress;

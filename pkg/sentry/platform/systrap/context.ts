@@ -40,7 +40,7 @@ import {
   SLOT_SIZE,
   TRAPPED_SYSCALLS,
 } from "./stub.ts";
-import type { Subprocess } from "./subprocess.ts";
+import { HOT_DISPATCHED, type Subprocess } from "./subprocess.ts";
 import { completed, normalise, normaliseEntry, restoreFlags } from "./trampoline.ts";
 
 /** CPUCLOCK_SCHED of one thread (include/linux/posix-timers.h). */
@@ -250,7 +250,7 @@ export class SystrapContext implements Context {
     this.way = words[13] === LINE_DISPATCHED ? BY_DISPATCH : BY_LINE;
     this.event = EventSyscall;
     this.stop();
-    if (this.way === BY_DISPATCH) subprocess.countCall(this.syscallIP, nr);
+    if (this.way === BY_DISPATCH) subprocess.countCall(this.syscallIP, nr, HOT_DISPATCHED);
     this.owner.platformEvent(this);
     // Not answered at once.
     if (this.isWaiting()) subprocess.platform.poller?.waits(this);

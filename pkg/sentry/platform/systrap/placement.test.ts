@@ -164,35 +164,3 @@ test("threads that are gone take no place", () => {
   placement.leave(c);
   expect(placement.running).toEqual([[], []]);
 });
-
-test("threads that share a CPU and have no events are spread", () => {
-  const a = thread();
-  const b = thread();
-  placement.runs(a);
-  expect(placement.isUneven()).toBe(false);
-  calls(b, 1);
-  expect([a.cpu, b.cpu, placement.isUneven()]).toEqual([0, 0, true]);
-  placement.spread();
-  expect([a.home, b.home, a.cpu, b.cpu, placement.isUneven()]).toEqual([1, 0, 1, 0, false]);
-  expect(placement.running).toEqual([[b], [a]]);
-  placement.spread();
-  expect(placement.moves).toBe(2);
-});
-
-test("where every CPU has a thread, or those that share have affinities, nobody is spread", () => {
-  const threads = [thread(), thread(), thread()] as const;
-  const [a, b, c] = threads;
-  placement.runs(a);
-  placement.runs(b);
-  a.pinned = true;
-  b.pinned = true;
-  placement.spread();
-  expect([a.home, b.home, a.cpu, b.cpu, placement.isUneven()]).toEqual([-1, -1, 0, 0, false]);
-  calls(b, 1);
-  expect(placement.isUneven()).toBe(true);
-  here = 1;
-  placement.runs(c);
-  expect(placement.isUneven()).toBe(false);
-  for (const t of threads) placement.leave(t);
-  expect([placement.busy, placement.shared]).toEqual([0, 0]);
-});

@@ -9,31 +9,22 @@ const COMPUTES = 6;
 /** How long (ns) a CPU of its own is a thread's: the host, which knows what others do, may think otherwise. If not, the next conflict settles it again. */
 export const REVIEW_NS = 200_000_000;
 
-/** How long (ns) nobody may have an event before threads that share a CPU are spread. */
-export const SPREAD_NS = 300_000;
-
 /**
  * On which CPUs guest threads run whose calls are notified. The host wakes the sentry where the thread that calls stops, and has threads go on
  * where they are answered, as is right for threads that wait for each other: waking one on a CPU that sleeps is the dearest way to go on. But so all
- * threads end up on one CPU, also those that compute, with the others idle. Threads that compute are therefore kept where they are, and others go on elsewhere: at
- * once when such a one is known, else as soon as several that share a CPU have had no event for a while.
+ * threads end up on one CPU, also those that compute, with the others idle. Threads that compute are therefore kept where they are, and others go on elsewhere.
  */
 export class Placement {
   static readonly stateType = stateType(
     "systrap.Placement",
     [],
-    ["platform", "cpus", "running", "busy", "shared", "spreadAt", "settled", "since", "events", "mask", "moves"],
+    ["platform", "cpus", "running", "settled", "since", "events", "mask", "moves"],
   );
   readonly platform: SystrapPlatform;
   /** The CPUs we may use. */
   readonly cpus: readonly number[];
   /** Threads that run, by the CPU on which they were woken. */
   readonly running: SystrapContext[][] = [];
-  /** On how many CPUs threads run, and on how many several do. */
-  busy = 0;
-  shared = 0;
-  /** When they were spread last, in events. */
-  spreadAt = -1;
   /** Threads with a CPU of their own, and since when there are any (performance.now). */
   readonly settled: SystrapContext[] = [];
   since = 0;
@@ -61,20 +52,8 @@ export class Placement {
     ctx.cpu = -1;
     if (list === undefined) return;
     const last = list.pop();
-    if (list.length === 0) this.busy--;
-    else if (list.length === 1) this.shared--;
     if (last === ctx || last === undefined) return;
     list[list.indexOf(ctx)] = last;
-  }
-
-  /** A thread is among those that run on a CPU. */
-  enter(ctx: SystrapContext, cpu: number): void {
-    const list = this.running[cpu];
-    if (list === undefined) return;
-    ctx.cpu = cpu;
-    list.push(ctx);
-    if (list.length === 1) this.busy++;
-    else if (list.length === 2) this.shared++;
   }
 
   /** A thread is about to go on: decides where. */
@@ -95,30 +74,8 @@ export class Placement {
     }
     if (cpu !== here) this.settle(ctx, cpu);
     else if (ctx.home >= 0 && ctx.home !== here) this.unsettle(ctx);
-    this.enter(ctx, cpu);
-  }
-
-  /** Whether threads share a CPU while another one has none, and nothing has been done about it since the last event. */
-  isUneven(): boolean {
-    return this.shared > 0 && this.busy < this.cpus.length && this.spreadAt !== this.events;
-  }
-
-  /** Nobody has had an event for SPREAD_NS: of threads that share a CPU, the one that has run for longest gets another. The host, which is told to keep them together when they are woken, leaves them so for many ms. */
-  spread(): void {
-    this.spreadAt = this.events;
-    for (const here of this.cpus) {
-      const list = this.running[here] ?? [];
-      const [one, other] = list;
-      if (one === undefined || other === undefined) continue;
-      const first = one.ranAt <= other.ranAt ? one : other;
-      const cpu = this.free(first, here);
-      if (cpu === here) continue;
-      this.settle(first === one ? other : one, here);
-      this.settle(first, cpu);
-      this.leave(first);
-      this.enter(first, cpu);
-      return;
-    }
+    ctx.cpu = cpu;
+    this.running[cpu]?.push(ctx);
   }
 
   /** One of the first `n` threads that computes, all of which run. */

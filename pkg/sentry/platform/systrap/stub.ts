@@ -69,8 +69,6 @@ export const NR_EVENT = 0x7e02;
 /** Descriptors in every stub. */
 export const STUB_MEMFD = 1;
 export const STUB_MEMORY_FILE = 2;
-/** In the one that is the bell: the sentry's epoll. */
-export const STUB_EPOLL = 3;
 /** The host signal that interrupts a guest thread: it has no other use in a stub, which has no children. */
 export const SIGNAL_INTERRUPT = 10;
 
@@ -84,8 +82,8 @@ const ARG1_LOW = SECCOMP_DATA_ARGS + 8;
 
 /** Calls whose handling needs the caller's registers: they raise SIGSYS (clone fork vfork execve exit exit_group rt_sigreturn sigaltstack arch_prctl execveat clone3). */
 export const TRAPPED_SYSCALLS = [56, 57, 58, 59, 60, 231, 15, 131, 158, 322, 435] as const;
-/** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close clock_gettime getrusage epoll_wait). */
-const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3, 228, 98, 232] as const;
+/** Calls that only the command thread may make, from the blob (mmap mprotect munmap clone prctl sigaltstack seccomp close clock_gettime getrusage). */
+const COMMAND_SYSCALLS = [9, 10, 11, 56, 157, 131, 317, 3, 228, 98] as const;
 /** Calls a guest thread may make from the blob without us: rt_sigreturn (and see ALLOW_WAIT). */
 const BLOB_SYSCALLS = [15] as const;
 

@@ -37,7 +37,6 @@ import {
   SLOT_SIZE,
   SLOT_STACK,
   STUB_BASE,
-  STUB_EPOLL,
   STUB_MEMFD,
   STUB_MEMORY_FILE,
   STUB_TEXT_SIZE,
@@ -51,7 +50,6 @@ const SYS_munmap = 11;
 const SYS_clone = 56;
 const SYS_sigaltstack = 131;
 const SYS_getrusage = 98;
-const SYS_epoll_wait = 232;
 const SYS_prctl = 157;
 const SYS_clock_gettime = 228;
 const SYS_seccomp = 317;
@@ -78,10 +76,11 @@ const PR_SET_SYSCALL_USER_DISPATCH = 59;
 const PR_SYS_DISPATCH_ON = 1;
 
 /**
- * Dispatched calls from one place after which it is patched; notified ones would be no faster for it. How often that is tried, and how many places are counted at
- * a time.
+ * Calls from one place after which it is patched: dispatched ones, which patching makes faster, and notified ones, for which it does nothing until lines are polled again. How
+ * often that is tried, and how many places are counted at a time.
  */
-const HOT_CALLS = 16;
+export const HOT_DISPATCHED = 16;
+export const HOT_NOTIFIED = 128;
 const PATCH_TRIES = 4;
 const COUNTED_SITES = 4096;
 /** Bytes of a page. */
@@ -196,16 +195,6 @@ export class Subprocess implements AddressSpace, FDListener {
       return -ESRCH;
     }
     return this.lastResult;
-  }
-
-  /**
-   * Has the command thread wait, beside us, until the sentry's epoll has an event or so many ms are over; it reports then. The event stays there: where it would be
-   * written cannot be written to, and epoll_wait(2) fails with EFAULT.
-   */
-  awaitEvents(ms: number): void {
-    encodeOp(this.area, 0, [SYS_epoll_wait, STUB_EPOLL, COMMAND_BASE, 1, ms]);
-    encodeOp(this.area, OP_WORDS, OP_REPORT);
-    this.platform.sendCommand(this.commandLow, this.commandHigh, COMMAND_BASE);
   }
 
   /** Adds an operation to the batch. */
@@ -379,14 +368,14 @@ export class Subprocess implements AddressSpace, FDListener {
     return this.code?.readCode(site.address, now) === true && now.every((b, i) => b === site.original[i]);
   }
 
-  /** Counts a dispatched call from the instruction that ends at `ip`; patches the site at every so many. */
-  countCall(ip: number, nr: number): void {
+  /** Counts a call from the instruction that ends at `ip`; patches the site at every so many. */
+  countCall(ip: number, nr: number, every: number): void {
     const counts = this.callCounts;
     const n = (counts.get(ip) ?? 0) + 1;
-    if (n > HOT_CALLS * PATCH_TRIES) return;
+    if (n > every * PATCH_TRIES) return;
     if (n === 1 && counts.size >= COUNTED_SITES) counts.clear();
     counts.set(ip, n);
-    if (n % HOT_CALLS === 0 && !this.dead) this.patch(ip, nr);
+    if (n % every === 0 && !this.dead) this.patch(ip, nr);
   }
 
   /**

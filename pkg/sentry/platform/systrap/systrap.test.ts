@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { EPOLLIN } from "../../../abi/linux/epoll.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import type { File, FileCloseListener } from "../../memmap/index.ts";
 import * as p from "../platform.ts";
@@ -497,38 +496,6 @@ describe("systrap", () => {
     runUntil(() => a.done || over);
     a.ctx.release();
     b.ctx.release();
-    as.release();
-    for (let i = 0; i < 10; i++) platform.poll(1_000_000);
-  });
-
-  test("descriptors are heard of while notifications alone are waited for", () => {
-    load(`mov $200,%ebx; 1: mov $39,%eax; syscall; dec %ebx; jnz 1b; mov $40,%eax; syscall; ${DONE}`);
-    const as = addressSpace();
-    const g = new Guest(as);
-    let waits = false;
-    g.onEvent = (c) => {
-      if (c.sysno === 40) waits = true;
-      else c.finishSyscall(0, false);
-    };
-    start(g);
-    const fd = host.eventfd(0, 0o4000);
-    let ready = 0;
-    platform.watchFD(fd, EPOLLIN, { fdReady: () => ready++ });
-    runUntil(() => waits);
-    expect([platform.returnsSoon, platform.bell.covers(-1)]).toEqual([true, true]);
-    const pid = platform.bell.stub?.pid;
-    host.write(fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
-    for (let i = 0; i < 3 && ready === 0; i++) platform.poll(-1);
-    expect([ready, platform.returnsSoon]).toEqual([1, false]);
-    platform.unwatchFD(fd);
-    host.close(fd);
-    // Without any event it rings as well.
-    platform.bell.set();
-    expect([platform.bell.stub?.pid, platform.poll(-1), platform.returnsSoon]).toEqual([pid, 1, false]);
-    waits = false;
-    g.ctx.finishSyscall(0, false);
-    runUntil(() => g.done);
-    g.ctx.release();
     as.release();
     for (let i = 0; i < 10; i++) platform.poll(1_000_000);
   });

@@ -1,16 +1,14 @@
 import { ptr, toArrayBuffer } from "bun:ffi";
 import { CLOCK_THREAD_CPUTIME_ID } from "../../../abi/linux/time.ts";
 import * as linuxerr from "../../../errors/linuxerr/index.ts";
-import { LinuxError } from "../../../errors/linuxerr/index.ts";
 import * as host from "../../../hostsyscall/index.ts";
 import { stateType } from "../../../state/index.ts";
 import type { File, FileCloseListener } from "../../memmap/index.ts";
 import type { AddressSpace, ContextOwner, FDListener, Platform, Vdso, WorkSource } from "../platform.ts";
 import { ownAffinity } from "./affinity.ts";
-import { Bell } from "./bell.ts";
 import type { SystrapContext } from "./context.ts";
 import type { SystrapNative } from "./native.ts";
-import { Placement, REVIEW_NS, SPREAD_NS } from "./placement.ts";
+import { Placement, REVIEW_NS } from "./placement.ts";
 import { LinePoller } from "./poller.ts";
 import {
   COMMAND_BASE,
@@ -29,12 +27,11 @@ import {
   SLOT_COOKIE,
   SLOT_SIZE,
   STUB_BASE,
-  STUB_EPOLL,
   STUB_MEMFD,
   STUB_MEMORY_FILE,
   StubImage,
 } from "./stub.ts";
-import { Subprocess } from "./subprocess.ts";
+import { HOT_NOTIFIED, Subprocess } from "./subprocess.ts";
 import { vdsoAddress, vdsoChecksum } from "./vdso.ts";
 
 const SYS_munmap = 11;
@@ -139,7 +136,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       "notifiedCalls",
       "poller",
       "placement",
-      "bell",
       "work",
       "sync",
       "deferred",
@@ -197,7 +193,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   /** Null: sites are not patched and lines not polled. */
   readonly poller: LinePoller | null;
   readonly placement: Placement;
-  readonly bell: Bell;
   work: WorkSource | null = null;
   /** Wake-ups of guests are told to stay on our core. */
   sync = true;
@@ -230,7 +225,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     this.epfd = this.must("epoll_create1", host.epollCreate(EPOLL_CLOEXEC));
     const status = this.createShared();
     this.placement = new Placement(this);
-    this.bell = new Bell(this);
     this.poller = options.accelerate && options.cores > 1 ? new LinePoller(this, options.cores, status) : null;
     this.start(memoryFile);
   }
@@ -268,7 +262,8 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     if (poller === null) return;
     const { subprocess, syscallIP } = ctx;
     const entry = subprocess.calls.indexOf(syscallIP);
-    if (entry !== 0) ctx.notifiedIP = subprocess.calls.returnOf(entry);
+    if (entry === 0) subprocess.countCall(syscallIP, ctx.sysno, HOT_NOTIFIED);
+    else ctx.notifiedIP = subprocess.calls.returnOf(entry);
     poller.called(ctx);
   }
 
@@ -387,19 +382,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     as.release();
   }
 
-  /** A stub to be the bell; null: there can be none. */
-  newBell(): Subprocess | null {
-    if (this.source === null || this.source.dead) return null;
-    try {
-      const stub = this.source.fork();
-      this.donate(stub, this.epfd, STUB_EPOLL);
-      return stub;
-    } catch (e) {
-      if (!(e instanceof LinuxError)) throw e;
-      return null;
-    }
-  }
-
   newAddressSpace(): AddressSpace {
     const pooled = this.pool.pop();
     if (pooled !== undefined) {
@@ -507,16 +489,9 @@ export class SystrapPlatform implements Platform, FileCloseListener {
   /** Hands a notification to its thread. */
   dispatch(notif: Uint32Array): void {
     const ctx = this.threads.get(notif[2] ?? 0);
-    if (ctx === undefined) {
-      this.bell.rang(notif);
-      return;
-    }
+    if (ctx === undefined) return;
     const ip = (notif[7] ?? 0) * 4294967296 + (notif[6] ?? 0);
     ctx.notified(notif, notif[4] === NR_EVENT && ip === this.image.eventIP);
-  }
-
-  get returnsSoon(): boolean {
-    return this.bell.isDue;
   }
 
   poll(timeoutNs: number): number {
@@ -547,30 +522,17 @@ export class SystrapPlatform implements Platform, FileCloseListener {
       this.placement.review();
       if (timeout < 0 || timeout > REVIEW_NS) timeout = REVIEW_NS;
     }
-    if (timeout === 0 || !this.placement.isUneven()) return handled + this.pollHost(timeout);
-    const isFirst = timeout < 0 || timeout > SPREAD_NS;
-    const came = this.pollHost(isFirst ? SPREAD_NS : timeout);
-    if (came === 0 && isFirst) this.placement.spread();
-    return came;
+    return handled + this.pollHost(timeout);
   }
 
   /** Waits for a notification or ready descriptors and hands them on; how many there were. */
   pollHost(timeout: number): number {
-    const { bell } = this;
-    if (timeout !== 0 && bell.covers(timeout)) {
-      if (this.native.systrap_recv(this.listener, this.notifPtr) === 0) this.dispatch(this.notif);
-      return 1;
-    }
     const r = this.native.systrap_wait(this.epfd, this.listener, this.notifPtr, this.eventsPtr, timeout);
     if (r <= 0) return 0;
     const n = r & 0xffff;
-    if (n > 0) {
-      bell.ready();
-      this.hostEvents(n);
-    }
+    if (n > 0) this.hostEvents(n);
     if (r < NOTIFIED) return n;
     this.dispatch(this.notif);
-    if (n === 0) bell.notified();
     return n + 1;
   }
 
@@ -646,7 +608,6 @@ export class SystrapPlatform implements Platform, FileCloseListener {
     const stubs = new Set<Subprocess>(this.pool);
     for (const ctx of this.threads.values()) stubs.add(ctx.subprocess);
     if (this.source !== null) stubs.add(this.source);
-    if (this.bell.stub !== null) stubs.add(this.bell.stub);
     for (const s of stubs) s.died();
     host.munmap(this.shared, SHARED_SIZE);
   }

@@ -57,8 +57,11 @@ const NOTIFIED = 0x10000;
 const SLOTS_OFFSET = MAX_STUBS * REGION_SIZE;
 const STATUS_OFFSET = SLOTS_OFFSET + MAX_SLOTS * SLOT_SIZE;
 const SHARED_SIZE = STATUS_OFFSET + 0x1000;
-/** A thread told to report that does not (a guest can block the signal in a forged frame) loses its stub after this many ms. */
-const PATIENCE_MS = 3000;
+/**
+ * A thread told to report that does not (a guest can block the signal in a forged frame) loses its stub after this many ms: many, as one that shares its CPU with the
+ * threads of several busy sandboxes has been seen to come after more than three seconds. Nobody but its own process waits for it.
+ */
+const PATIENCE_MS = 15_000;
 const PATIENCE_CHECK_NS = 250_000_000;
 /** What counts of the time between two looks at it, in ms: a machine that stood still, or had no time for us, had none for the thread. */
 const PATIENCE_STEP_MS = 300;

@@ -14,22 +14,9 @@ import stringsSource from "./strings.c" with { type: "text" };
 import threadSource from "./thread.c" with { type: "text" };
 import watchdogSource from "./watchdog.c" with { type: "text" };
 
-const numbers13 = [
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-  "i64_fast",
-] as const;
-const numbers16 = [...numbers13, "i64_fast", "i64_fast", "i64_fast"] as const;
+const numbers4 = ["i64_fast", "i64_fast", "i64_fast", "i64_fast"] as const;
+const numbers13 = [...numbers4, ...numbers4, ...numbers4, "i64_fast"] as const;
+const numbers16 = [...numbers4, ...numbers4, ...numbers4, ...numbers4] as const;
 
 /** What the module is made of. */
 export const hostModule = {
